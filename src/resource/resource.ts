@@ -1,0 +1,173 @@
+import type { DatabaseProtocol, HostRole, Traits } from './identity.ts';
+
+/** The nouns of a cluster, in the YAML files' shapes (camelCase is for code; these keys are the public format). */
+
+export type Labels = { readonly [key: string]: string };
+/** A label matcher: keys AND, values OR; `*`, globs, `^regex$`. */
+export type LabelMatcher = { readonly [key: string]: readonly string[] };
+
+export type Metadata = {
+  readonly name: string;
+  readonly description?: string;
+  readonly labels?: Labels;
+  /** RFC 3339. */
+  readonly expires?: string;
+};
+
+export type RoleConditions = {
+  readonly db_labels?: LabelMatcher;
+  readonly db_labels_expression?: string;
+  readonly db_users?: readonly string[];
+  readonly db_names?: readonly string[];
+  readonly db_roles?: readonly string[];
+  readonly rules?: readonly Rule[];
+  /** Tessera: `logical` allows replication connections to PostgreSQL. */
+  readonly db_replication?: readonly string[];
+};
+
+export type Rule = { readonly resources: readonly string[]; readonly verbs: readonly string[]; readonly where?: string };
+
+export type RoleOptions = {
+  /** Milliseconds here; text with a unit (`8h`) in YAML. */
+  readonly max_session_ttl?: number;
+  readonly client_idle_timeout?: number;
+  readonly disconnect_expired_cert?: boolean;
+  readonly require_session_mfa?: boolean;
+  readonly max_connections?: number;
+  readonly pin_source_ip?: boolean;
+  readonly lock?: 'strict' | 'best_effort';
+};
+
+export type Role = {
+  readonly kind: 'role';
+  readonly version: 'v3' | 'v4' | 'v5' | 'v6' | 'v7' | 'v8';
+  readonly metadata: Metadata;
+  readonly spec: { readonly options: RoleOptions; readonly allow: RoleConditions; readonly deny: RoleConditions };
+};
+
+export type User = {
+  readonly kind: 'user';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly roles: readonly string[];
+    readonly traits: Traits;
+    readonly created_by?: { readonly user: string; readonly time: string };
+    readonly status?: { readonly is_locked: boolean; readonly lock_expires?: string; readonly locked_message?: string };
+  };
+};
+
+export type DatabaseTls = {
+  readonly mode: 'verify-full' | 'verify-ca' | 'insecure';
+  readonly server_name?: string;
+  /** PEM; absent: the cluster's db authorities. */
+  readonly ca_cert?: string;
+  readonly trust_system_cert_pool?: boolean;
+};
+
+export type Database = {
+  readonly kind: 'db';
+  readonly version: 'v3';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly protocol: DatabaseProtocol;
+    /** host:port */
+    readonly uri: string;
+    readonly tls: DatabaseTls;
+    /** When set the agent signs in with this password (SCRAM) instead of a client certificate. A file on the agent's machine. */
+    readonly password_file?: string;
+    readonly admin_user?: { readonly name: string; readonly default_database?: string };
+    readonly mysql?: { readonly server_version?: string };
+  };
+};
+
+export type ProvisionToken = {
+  readonly kind: 'token';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly roles: readonly ('Db' | 'Proxy')[];
+    readonly join_method: 'token';
+    /** How often it may still be used; absent: until it expires. */
+    readonly uses_left?: number;
+  };
+};
+
+export type LockTarget = {
+  readonly user?: string;
+  readonly role?: string;
+  readonly db_service?: string;
+  readonly server_id?: string;
+  readonly access_request?: string;
+  /** Lower-case hex SHA-256 of a certificate. */
+  readonly certificate?: string;
+};
+
+export type Lock = {
+  readonly kind: 'lock';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: { readonly target: LockTarget; readonly message?: string; readonly expires?: string };
+};
+
+export type ClusterAuthPreference = {
+  readonly kind: 'cluster_auth_preference';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly type: 'local' | 'oidc' | 'saml' | 'github';
+    readonly second_factors: readonly ('otp' | 'webauthn')[];
+    readonly locking_mode: 'strict' | 'best_effort';
+    readonly require_session_mfa: boolean;
+    readonly message_of_the_day?: string;
+    /** Milliseconds. */
+    readonly default_session_ttl: number;
+  };
+};
+
+/** Presence: one database as served by one agent. Name: `<host id>/<database>`. */
+export type DatabaseServer = {
+  readonly kind: 'db_server';
+  readonly version: 'v3';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly host_id: string;
+    readonly host_name: string;
+    readonly database: Database;
+    readonly origin: 'config' | 'dynamic' | 'cloud';
+    readonly health: { readonly status: 'healthy' | 'unhealthy' | 'unknown'; readonly message?: string; readonly since?: string };
+    /** As the database itself says, once known. */
+    readonly server_version?: string;
+  };
+};
+
+/** Presence: one proxy. Name: host id. */
+export type ProxyServer = {
+  readonly kind: 'proxy_server';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: { readonly host_id: string; readonly host_name: string; readonly public_addr: string; readonly draining?: boolean };
+};
+
+/** A certificate authority's public half. Name: its type. */
+export type AuthorityResource = {
+  readonly kind: 'authority';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: { readonly type: AuthorityType; readonly certificates: readonly string[] };
+};
+
+export type AuthorityType = 'user' | 'host' | 'db' | 'db-client';
+
+export type Resource =
+  | Role
+  | User
+  | Database
+  | ProvisionToken
+  | Lock
+  | ClusterAuthPreference
+  | DatabaseServer
+  | ProxyServer
+  | AuthorityResource;
+export type Kind = Resource['kind'];
+export type { HostRole };
