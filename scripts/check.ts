@@ -10,7 +10,10 @@ const steps: readonly { readonly name: string; readonly command: readonly string
   { name: 'dead code', command: ['knip', '--no-progress'] },
   { name: 'proto style', command: ['buf', 'lint'] },
   { name: 'generated code', command: [process.execPath, 'scripts/gen.ts', '--check'] },
-  { name: 'unit tests', command: [process.execPath, '--disable-warning=ExperimentalWarning', 'scripts/test.ts', '--unit'] },
+  {
+    name: 'unit tests',
+    command: [process.execPath, '--disable-warning=ExperimentalWarning', 'scripts/test.ts', '--unit'],
+  },
 ];
 
 const failed: string[] = [];

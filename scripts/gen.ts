@@ -11,9 +11,12 @@ else execFileSync('buf', ['generate'], { cwd: top, stdio: 'inherit' });
 function check(): void {
   const scratch = mkdtempSync(join(tmpdir(), 'tessera-gen-'));
   try {
-    for (const name of ['proto', 'buf.yaml', 'buf.gen.yaml']) cpSync(join(top, name), join(scratch, name), { recursive: true });
+    for (const name of ['proto', 'buf.yaml', 'buf.gen.yaml'])
+      cpSync(join(top, name), join(scratch, name), { recursive: true });
     execFileSync('buf', ['generate'], { cwd: scratch, stdio: 'inherit' });
-    const stale = [...new Set([...listed(top), ...listed(scratch)])].filter((file) => contentOf(top, file) !== contentOf(scratch, file));
+    const stale = [...new Set([...listed(top), ...listed(scratch)])].filter(
+      (file) => contentOf(top, file) !== contentOf(scratch, file),
+    );
     if (stale.length === 0) return;
     process.stderr.write(`not what proto/ generates: ${stale.join(', ')}; run: npm run gen\n`);
     process.exitCode = 1;

@@ -37,7 +37,12 @@ async function runFiles(list: readonly string[]): Promise<boolean> {
   const skipped: string[] = [];
   const failed: string[] = [];
   const startedMs = performance.now();
-  const stream = run({ files: [...list], concurrency: availableParallelism(), timeout: fileTimeoutMs, isolation: 'process' });
+  const stream = run({
+    files: [...list],
+    concurrency: availableParallelism(),
+    timeout: fileTimeoutMs,
+    isolation: 'process',
+  });
   for await (const event of stream) {
     switch (event.type) {
       case 'test:pass': {
@@ -49,14 +54,17 @@ async function runFiles(list: readonly string[]): Promise<boolean> {
       case 'test:fail': {
         if (event.data.details.error.failureType === 'subtestsFailed') break;
         failed.push(`${fileOf(event.data)}: ${event.data.name}`);
-        process.stdout.write(`FAIL ${fileOf(event.data)}: ${event.data.name}\n${describeError(event.data.details.error)}\n`);
+        process.stdout.write(
+          `FAIL ${fileOf(event.data)}: ${event.data.name}\n${describeError(event.data.details.error)}\n`,
+        );
         break;
       }
       case 'test:stderr':
         process.stderr.write(event.data.message);
         break;
       case 'test:complete':
-        if (isFile(event.data)) process.stdout.write(`${fileOf(event.data)} (${(event.data.details.duration_ms / 1000).toFixed(1)} s)\n`);
+        if (isFile(event.data))
+          process.stdout.write(`${fileOf(event.data)} (${(event.data.details.duration_ms / 1000).toFixed(1)} s)\n`);
         break;
       default:
         break;

@@ -24,7 +24,22 @@ const layers: Readonly<Record<string, Layer>> = {
     why: 'an engine joins protocol, access and audit; it knows neither tunnel nor configuration',
   },
   service: {
-    may: ['wire', 'protocol', 'pki', 'resource', 'access', 'audit', 'telemetry', 'state', 'tunnel', 'config', 'sso', 'rpc', 'engine', 'gen'],
+    may: [
+      'wire',
+      'protocol',
+      'pki',
+      'resource',
+      'access',
+      'audit',
+      'telemetry',
+      'state',
+      'tunnel',
+      'config',
+      'sso',
+      'rpc',
+      'engine',
+      'gen',
+    ],
     why: 'service/ composes everything, here and only here',
   },
   cli: {
@@ -38,13 +53,17 @@ const files = globSync('src/**/*.ts', { cwd: top }).filter((file) => file !== 's
 test('there is a tree to check', () => assert.ok(files.length > 100, `src/ has ${files.length} files`));
 
 test('every folder of src/ is listed, and no listed folder is missing', () => {
-  const folders = [...new Set(files.map((file) => file.split('/')[1]))].sort();
-  assert.deepEqual(folders, Object.keys(layers).sort());
+  const folders = [...new Set(files.map((file) => file.split('/')[1] ?? ''))].sort((a, b) => a.localeCompare(b));
+  assert.deepEqual(
+    folders,
+    Object.keys(layers).sort((a, b) => a.localeCompare(b)),
+  );
 });
 
 test('every folder of src/ is on the map in ARCHITECTURE.md', () => {
   const map = readFileSync(join(top, 'ARCHITECTURE.md'), 'utf8');
-  for (const name of Object.keys(layers)) assert.ok(map.includes(`\`src/${name}/\``), `ARCHITECTURE.md does not tell what src/${name}/ is`);
+  for (const name of Object.keys(layers))
+    assert.ok(map.includes(`\`src/${name}/\``), `ARCHITECTURE.md does not tell what src/${name}/ is`);
 });
 
 test('imports follow the direction', () => {
@@ -60,15 +79,20 @@ test('imports follow the direction', () => {
 });
 
 test('pure layers know no clock, no randomness and no process', () => {
-  const impure = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bprocess\.|\bsetTimeout\(|\bsetImmediate\(|\brandomBytes\(/;
-  const wrong = files.filter((file) => layers[file.split('/')[1] ?? '']?.pure && !isTest(file) && impure.test(codeOf(file)));
+  const impure =
+    /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bprocess\.|\bsetTimeout\(|\bsetImmediate\(|\brandomBytes\(/;
+  const wrong = files.filter(
+    (file) => layers[file.split('/')[1] ?? '']?.pure && !isTest(file) && impure.test(codeOf(file)),
+  );
   assert.deepEqual(wrong, []);
 });
 
 test('one engine does not import another', () => {
   const wrong = files.flatMap((file) => {
     const own = /^src\/engine\/([^/]+)\//.exec(file)?.[1];
-    return own === undefined ? [] : importsOf(file).filter((to) => /engine\/(\w+)\//.exec(to)?.[1] !== undefined && !to.includes(`/${own}/`));
+    return own === undefined
+      ? []
+      : importsOf(file).filter((to) => /engine\/(\w+)\//.exec(to)?.[1] !== undefined && !to.includes(`/${own}/`));
   });
   assert.deepEqual(wrong, []);
 });
@@ -86,7 +110,8 @@ function problemWith(file: string, layer: string, specifier: string): string | u
   if (target === 'src/errors.ts') return undefined;
   const [first = '', second = ''] = target.split('/');
   const other = first === 'gen' ? 'gen' : second;
-  if (first === 'test') return isTest(file) || file.endsWith('.conformance.ts') ? undefined : 'only tests may import test/';
+  if (first === 'test')
+    return isTest(file) || file.endsWith('.conformance.ts') ? undefined : 'only tests may import test/';
   if (first !== 'src' && first !== 'gen') return 'it lies outside src/';
   if (other === layer || may.includes(other) || isTest(file)) return undefined;
   return `${layer}/ may not import ${other}/: ${layers[layer]?.why}`;
@@ -94,7 +119,8 @@ function problemWith(file: string, layer: string, specifier: string): string | u
 
 function packageProblem(file: string, layer: string, specifier: string): string | undefined {
   const allowed = new Set(['node:crypto', 'node:buffer']);
-  if (layers[layer]?.pure && specifier.startsWith('node:') && !allowed.has(specifier) && !isTest(file)) return `${layer}/ is pure and may use only node:crypto`;
+  if (layers[layer]?.pure && specifier.startsWith('node:') && !allowed.has(specifier) && !isTest(file))
+    return `${layer}/ is pure and may use only node:crypto`;
   return undefined;
 }
 
@@ -103,10 +129,15 @@ function isTest(file: string): boolean {
 }
 
 function importsOf(file: string): string[] {
-  const pattern = /^(?:import|export)\b[^;'"]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
-  return [...readFileSync(join(top, file), 'utf8').matchAll(pattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+  const pattern =
+    /^(?:import|export)\b[^;'"]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  return [...readFileSync(join(top, file), 'utf8').matchAll(pattern)].map(
+    (match) => match[1] ?? match[2] ?? match[3] ?? '',
+  );
 }
 
 function codeOf(file: string): string {
-  return readFileSync(join(top, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+  return readFileSync(join(top, file), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '');
 }
