@@ -1,20 +1,19 @@
 import { BugError } from '../errors.ts';
-import type { Database } from '../resource/resource.ts';
 import type { UserIdentity } from '../resource/identity.ts';
+import type { Database } from '../resource/resource.ts';
+import type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
+
+export type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
 
 const mint = Symbol('held by authorize() alone');
 
-/** What holds for the session, gathered over all roles of the person. */
-export type SessionOptions = {
-  /** Milliseconds; undefined: no limit. */
-  readonly idleTimeoutMs?: number;
-  readonly disconnectExpiredCert: boolean;
-  readonly requireSessionMfa: boolean;
-  readonly maxConnections?: number;
-  readonly pinSourceIp: boolean;
-  readonly locking: 'strict' | 'best_effort';
-  readonly replicationAllowed: boolean;
-};
+/**
+ * May this person open this database as this user with this name, now? Checks, in this order: the certificate's validity, its route, the
+ * pinned address, locks and their age, the roles, replication, the second factor. Never throws for what a person or a resource says.
+ */
+export function authorize(request: AuthorizeRequest): Grant | Denial {
+  throw new BugError(`authorize is being written (${request.databaseUser})`);
+}
 
 /** Proof that one person may open one database as one database user with one database name. Made by `authorize` alone, spent by `Engine.connect`. */
 export class Grant {
@@ -27,7 +26,13 @@ export class Grant {
   /** Throws BugError for anybody but `authorize`. */
   constructor(
     key: typeof mint,
-    of: { identity: UserIdentity; database: Database; databaseUser: string; databaseName: string; options: SessionOptions },
+    of: {
+      identity: UserIdentity;
+      database: Database;
+      databaseUser: string;
+      databaseName: string;
+      options: SessionOptions;
+    },
   ) {
     if (key !== mint) throw new BugError('a Grant is made only by authorize()');
     this.#identity = of.identity;
@@ -53,12 +58,3 @@ export class Grant {
     return this.#options;
   }
 }
-
-/** A refusal as a value. `message` is for the person and tells no more than they may know; `audit` is for the log. */
-export type Denial = {
-  readonly type: 'Denial';
-  readonly reason: 'access-denied' | 'locked' | 'certificate-expired' | 'session-mfa-required' | 'wrong-source-address' | 'stale-locks' | 'replication-denied';
-  readonly message: string;
-  readonly hint?: string;
-  readonly audit: string;
-};
