@@ -1,0 +1,202 @@
+/** A whole cluster of real processes on loopback, set up with the commands that a person would use. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startPostgres, type PostgresServer, type PostgresTls } from '../servers/postgres.ts';
+import type { PostgresBinaries } from '../servers/postgres-binaries.ts';
+import { runCommand, runOk, type Output, type RunOptions } from './command.ts';
+import { invite, type Person } from './person.ts';
+import { startService, top, type ServiceProcess } from './service-process.ts';
+
+export type ClusterOptions = {
+  readonly proxies?: number;
+  readonly agents?: number;
+  readonly postgres: PostgresBinaries;
+  readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** More lines under `db_service:`, each indented by two. */
+  readonly dbService?: string;
+  readonly proxyService?: string;
+  readonly authService?: string;
+};
+
+export type Cluster = {
+  readonly folder: string;
+  readonly auth: ServiceProcess;
+  readonly proxies: readonly (ServiceProcess & { readonly port: number })[];
+  readonly agents: readonly ServiceProcess[];
+  readonly postgres: PostgresServer;
+  readonly caPin: string;
+  /** The administrator's command on the Auth machine. */
+  tessera(...args: string[]): Promise<string>;
+  tryTessera(args: readonly string[], options?: RunOptions): Promise<Output>;
+  /** Certificate and key for a database server, from `tessera auth sign`. */
+  signDatabase(name: string): Promise<PostgresTls>;
+  addPerson(name: string, flags: readonly string[]): Promise<Person>;
+  close(): Promise<void>;
+};
+
+/** Auth, proxies and agents for one PostgreSQL called `orders`; resolves when all are ready. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-cluster-'));
+  const authPort = await freePort();
+  const auth = await startOne(folder, 'auth', (diagnostics) =>
+    authConfig(folder, authPort, diagnostics, options.authService),
+  );
+  await auth.ready();
+  const env = { TESSERA_CONFIG: auth.configFile, TESSERA_HOME: join(folder, 'no-home') };
+  const tryTessera = (args: readonly string[], more: RunOptions = {}): Promise<Output> =>
+    runCommand(process.execPath, ['--disable-warning=ExperimentalWarning', join(top, 'bin/tessera.ts'), ...args], {
+      ...more,
+      env: { ...env, ...more.env },
+    });
+  const tessera = (...args: string[]): Promise<string> =>
+    runOk(process.execPath, ['--disable-warning=ExperimentalWarning', join(top, 'bin/tessera.ts'), ...args], { env });
+
+  const [proxyToken, dbToken] = await Promise.all([addToken(tessera, 'proxy'), addToken(tessera, 'db')]);
+  const tls = await signDatabase('server');
+  const postgres = await startPostgres(options.postgres, {
+    tls,
+    ...(options.postgresSettings === undefined ? {} : { settings: options.postgresSettings }),
+  });
+
+  const proxies = await Promise.all(
+    Array.from({ length: options.proxies ?? 1 }, async (_, index) => {
+      const port = await freePort();
+      const service = await startOne(folder, `proxy${index + 1}`, (diagnostics, home) =>
+        proxyConfig(home, { port, authPort, diagnostics, token: proxyToken, more: options.proxyService }),
+      );
+      return Object.assign(service, { port });
+    }),
+  );
+  await Promise.all(proxies.map((proxy) => proxy.ready()));
+  const agents = await Promise.all(
+    Array.from({ length: options.agents ?? 1 }, (_, index) =>
+      startOne(folder, `db${index + 1}`, (diagnostics, home) =>
+        agentConfig(home, {
+          proxyPort: proxies[0]?.port ?? 0,
+          postgresPort: postgres.port,
+          diagnostics,
+          token: dbToken,
+          more: options.dbService,
+        }),
+      ),
+    ),
+  );
+  await Promise.all(agents.map((agent) => agent.ready()));
+
+  return {
+    folder,
+    auth,
+    proxies,
+    agents,
+    postgres,
+    caPin: dbToken.caPin,
+    tessera,
+    tryTessera,
+    signDatabase,
+    addPerson,
+    close,
+  };
+
+  async function signDatabase(name: string): Promise<PostgresTls> {
+    const out = join(folder, name);
+    await tessera('auth', 'sign', '--format=db', '--host=localhost,127.0.0.1', `--out=${out}`, '--ttl=24h');
+    return {
+      certificate: readFileSync(`${out}.crt`, 'utf8'),
+      privateKey: readFileSync(`${out}.key`, 'utf8'),
+      clientAuthorities: readFileSync(`${out}.cas`, 'utf8'),
+    };
+  }
+
+  async function addPerson(name: string, flags: readonly string[]): Promise<Person> {
+    const output = await tessera('users', 'add', name, ...flags);
+    const link = /https:\/\/\S+\/web\/invite\/\S+/.exec(output)?.[0];
+    if (link === undefined) throw new Error(`users add printed no link:\n${output}`);
+    return invite(name, link, {
+      home: join(folder, `home-${name}`),
+      proxy: `localhost:${proxies[0]?.port}`,
+      caPin: dbToken.caPin,
+    });
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([...agents, ...proxies, auth].map((service) => service.stop('SIGKILL')));
+    await postgres.remove();
+    if (process.env['TESSERA_TEST_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function startOne(
+  folder: string,
+  name: string,
+  config: (diagnostics: string, home: string) => string,
+): Promise<ServiceProcess> {
+  const home = join(folder, name);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const diagnostics = `127.0.0.1:${await freePort()}`;
+  return startService(name, home, config(diagnostics, home), diagnostics);
+}
+
+type Token = { readonly token: string; readonly caPin: string };
+
+async function addToken(tessera: (...args: string[]) => Promise<string>, type: string): Promise<Token> {
+  const parsed = JSON.parse(await tessera('tokens', 'add', `--type=${type}`, '--format=json')) as {
+    token: string;
+    ca_pins: string[];
+  };
+  return { token: parsed.token, caPin: parsed.ca_pins[0] ?? '' };
+}
+
+function authConfig(folder: string, port: number, diagnostics: string, more = ''): string {
+  return `version: v1
+tessera:
+  nodename: auth
+  data_dir: ${join(folder, 'auth/data')}
+  diag_addr: ${diagnostics}
+auth_service:
+  enabled: yes
+  cluster_name: test
+  listen_addr: 127.0.0.1:${port}
+${more}`;
+}
+
+function proxyConfig(
+  home: string,
+  of: { port: number; authPort: number; diagnostics: string; token: Token; more?: string | undefined },
+): string {
+  return `version: v1
+tessera:
+  nodename: proxy
+  data_dir: ${join(home, 'data')}
+  diag_addr: ${of.diagnostics}
+  auth_server: 127.0.0.1:${of.authPort}
+  join_token: ${of.token.token}
+  ca_pin: ${of.token.caPin}
+proxy_service:
+  enabled: yes
+  listen_addr: 127.0.0.1:${of.port}
+  public_addr: localhost:${of.port}
+${of.more ?? ''}`;
+}
+
+function agentConfig(
+  home: string,
+  of: { proxyPort: number; postgresPort: number; diagnostics: string; token: Token; more?: string | undefined },
+): string {
+  return `version: v1
+tessera:
+  nodename: db
+  data_dir: ${join(home, 'data')}
+  diag_addr: ${of.diagnostics}
+  proxy_server: localhost:${of.proxyPort}
+  join_token: ${of.token.token}
+  ca_pin: ${of.token.caPin}
+db_service:
+  enabled: yes
+  databases:
+    - name: orders
+      protocol: postgres
+      uri: localhost:${of.postgresPort}
+      static_labels: {env: test}
+${of.more ?? ''}`;
+}

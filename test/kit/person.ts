@@ -1,0 +1,97 @@
+/** A person with a home folder, a password and a one-time-code generator, who uses `tsh`. */
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TOTP, URI } from 'otpauth';
+import { runCommand, runOk, type Output, type RunOptions } from './command.ts';
+import { top } from './service-process.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Person = {
+  readonly name: string;
+  readonly home: string;
+  readonly password: string;
+  readonly env: Readonly<Record<string, string>>;
+  tsh(...args: string[]): Promise<string>;
+  tryTsh(args: readonly string[], options?: RunOptions): Promise<Output>;
+  /** A code that was not used before: this half minute's or the next one's, which Auth accepts too; waits when both are spent. */
+  code(): Promise<string>;
+  login(...flags: string[]): Promise<string>;
+};
+
+/** Accepts the invitation as a person would: password twice, then the code of the secret that was shown. */
+export async function invite(
+  name: string,
+  link: string,
+  at: { readonly home: string; readonly proxy: string; readonly caPin: string },
+): Promise<Person> {
+  mkdirSync(at.home, { recursive: true, mode: 0o700 });
+  const env = {
+    HOME: at.home,
+    TESSERA_HOME: join(at.home, '.tsh'),
+    PGSERVICEFILE: join(at.home, '.pg_service.conf'),
+    NO_COLOR: '1',
+  };
+  const password = `correct horse ${name} battery`;
+  const generator = await acceptInvite(link, at.caPin, env, password);
+  let lastStep = stepNow() - 1;
+  const program = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts')];
+  const person: Person = {
+    name,
+    home: at.home,
+    password,
+    env,
+    tsh: (...args) => runOk(process.execPath, [...program, ...args], { env }),
+    tryTsh: (args, options = {}) =>
+      runCommand(process.execPath, [...program, ...args], { ...options, env: { ...env, ...options.env } }),
+    async code() {
+      while (stepNow() + 1 <= lastStep) await sleep(200);
+      lastStep = Math.max(stepNow(), lastStep + 1);
+      return generator.generate({ timestamp: lastStep * stepMs });
+    },
+    async login(...flags) {
+      const input = `${password}\n${await person.code()}\n`;
+      return runOk(
+        process.execPath,
+        [...program, 'login', `--proxy=${at.proxy}`, `--user=${name}`, `--ca-pin=${at.caPin}`, ...flags],
+        { env, input },
+      );
+    },
+  };
+  return person;
+}
+
+const stepMs = 30_000;
+
+function stepNow(): number {
+  return Math.floor(Date.now() / stepMs);
+}
+
+/** The code given here is the last half minute's, so that the first sign-in need not wait for a fresh one. */
+function acceptInvite(
+  link: string,
+  caPin: string,
+  env: Readonly<Record<string, string>>,
+  password: string,
+): Promise<TOTP> {
+  const args = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts'), 'invite', link, `--ca-pin=${caPin}`];
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
+    let output = '';
+    let generator: TOTP | undefined;
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const uri = /otpauth:\/\/\S+/.exec(output)?.[0];
+      if (generator !== undefined || uri === undefined || !output.includes('\n', output.indexOf(uri))) return;
+      generator = URI.parse(uri) as TOTP;
+      child.stdin.end(`${password}\n${password}\n${generator.generate({ timestamp: Date.now() - stepMs })}\n`);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('error', failed);
+    child.on('close', (code) => {
+      if (code === 0 && generator !== undefined) done(generator);
+      else failed(new Error(`tsh invite ended with ${code}:\n${output}`));
+    });
+  });
+}
