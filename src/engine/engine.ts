@@ -1,8 +1,12 @@
+import type { SecureContext } from 'node:tls';
+
 import type { Denial, Grant } from '../access/grant.ts';
 import type { Recorder } from '../audit/recorder.ts';
 import type { DatabaseProtocol, Route } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
+import type { Clock } from '../telemetry/clock.ts';
 import type { Channel } from '../wire/channel.ts';
+import type { CancelKeys } from './cancel-keys.ts';
 
 /**
  * The seam between databases and everything else: one object per wire protocol, without state of its own. src/engine/session.ts alone
@@ -10,16 +14,21 @@ import type { Channel } from '../wire/channel.ts';
  */
 export interface Engine {
   readonly protocol: DatabaseProtocol;
-  /** Speaks the protocol's opening with the client until it said who it wants to be; applies the protocol's defaults. */
-  accept(client: Channel, options: AcceptOptions): Promise<AccessRequest>;
+  /**
+   * Speaks the protocol's opening with the client until it said who it wants to be; applies the protocol's defaults. What the client did
+   * wrong comes back as a value, so that one `refuse` can say it. Never throws. Leaves the channel without a receiver, so bytes that came early stay.
+   */
+  accept(client: Channel, options: AcceptOptions): Promise<Accepted>;
   /** Says no in the protocol's own words, then ends the channel after the bytes are sent. Never throws. */
   refuse(client: Channel, request: AccessRequest | undefined, refusal: Refusal): Promise<void>;
-  /** Opens, verifies and signs in to the database. Only a Grant opens one. Throws UpstreamError (or LoginError from the database). */
+  /** Opens, verifies and signs in to the database. Only a Grant opens one. Throws UpstreamError (`DatabaseRefusal` when the database itself said no). */
   connect(grant: Grant, request: AccessRequest, target: DatabaseTarget, signal: AbortSignal): Promise<DatabaseConnection>;
-  /** Says yes, once, after the database did; hands out our own cancel key. */
-  admit(client: Channel, request: AccessRequest, database: DatabaseConnection): Promise<void>;
+  /** Says yes, once, after the database did; hands out our own cancel key, which lives until `release`. Throws when the client is gone. */
+  admit(client: Channel, request: AccessRequest, database: DatabaseConnection, keys: CancelKeys): Promise<Admission>;
   /** Moves bytes both ways until one side ends; records every statement before it is forwarded. Resolves once, never rejects. */
   relay(session: RelaySession): Promise<Closed>;
+  /** Acts on a raw cancel packet as the client sent it. Never throws, and the client is told nothing either way. */
+  cancel(packet: Uint8Array, keys: CancelKeys): Promise<'sent' | 'unknown' | 'malformed'>;
   /** Speaks the protocol to the database without signing in: enough to know that it is there. Returns its version when it tells. */
   checkHealth(database: Database, target: HealthTarget, signal: AbortSignal): Promise<{ readonly serverVersion?: string }>;
 }
@@ -30,6 +39,16 @@ export type AcceptOptions = {
   /** Start-up packets above this are refused. Default 10,000 (PostgreSQL's own MAX_STARTUP_PACKET_LENGTH). */
   readonly maxStartupBytes: number;
 };
+
+/** How an opening ended. */
+export type Accepted =
+  | { readonly type: 'request'; readonly request: AccessRequest }
+  /** The client is still there and waits for a word: call `refuse`. */
+  | { readonly type: 'refused'; readonly request?: AccessRequest; readonly refusal: Refusal }
+  /** Not a session but a request to stop a statement of another one: give `packet` (a copy) to `Engine.cancel` of the agent that its key names. */
+  | { readonly type: 'cancel'; readonly packet: Buffer }
+  /** The client left, or the signal was aborted. */
+  | { readonly type: 'gone'; readonly error?: Error };
 
 /** What the client asked for. `details` is the engine's own (start-up parameters, protocol version). */
 export type AccessRequest = {
@@ -53,11 +72,11 @@ export type Refusal = {
     | 'database-unreachable'
     | 'database-refused'
     | 'protocol-error'
+    | 'unsupported'
     | 'too-many-connections'
+    | 'too-many-statements'
     | 'audit-unavailable'
     | 'idle'
-    | 'certificate-expired'
-    | 'locked'
     | 'shutdown'
     | 'internal';
   readonly message: string;
@@ -74,11 +93,11 @@ export type DatabaseTarget = {
   credentials(databaseUser: string, databaseName: string): Promise<DatabaseCredentials>;
   readonly connectTimeoutMs: number;
 };
-export type HealthTarget = { readonly connectTimeoutMs: number };
+export type HealthTarget = { readonly connectTimeoutMs: number; readonly secureContext: SecureContext };
 
 export type DatabaseCredentials =
-  | { readonly type: 'certificate'; readonly secureContext: import('node:tls').SecureContext }
-  | { readonly type: 'password'; readonly secureContext: import('node:tls').SecureContext; readonly password: string };
+  | { readonly type: 'certificate'; readonly secureContext: SecureContext }
+  | { readonly type: 'password'; readonly secureContext: SecureContext; readonly password: string };
 
 /** A signed-in database connection, nothing relayed yet. `details` is the engine's own. The owner destroys the channel. */
 export type DatabaseConnection = {
@@ -91,17 +110,20 @@ export type DatabaseConnection = {
   cancel(): Promise<void>;
 };
 
+/** What admit gives back: call `release` when the session ends, else its cancel key stays valid. Idempotent. */
+export type Admission = { release(): void };
+
 export type RelaySession = {
   readonly client: Channel;
   readonly database: DatabaseConnection;
   readonly request: AccessRequest;
-  readonly grant: Grant;
   readonly recorder: Recorder;
   /** Aborted with a `Refusal` as reason: idle, lock, expiry, shutdown. The relay then says it in the protocol and ends. */
   readonly signal: AbortSignal;
   readonly limits: RelayLimits;
   /** Where the relay counts, in place; read by idle watch and metrics. */
   readonly counters: RelayCounters;
+  readonly clock: Clock;
 };
 
 export type RelayLimits = {
@@ -109,12 +131,15 @@ export type RelayLimits = {
   readonly maxAuditedStatementBytes: number;
   /** Of all bind values of one execution together. */
   readonly maxAuditedValuesBytes: number;
-  /** Named statements and portals remembered per session. */
+  /** Named statements and portals remembered per session, together; above it the session ends with `too-many-statements`. */
   readonly maxPreparedStatements: number;
-  /** Statements sent and not yet answered, per session. */
+  /** Messages sent and not yet answered, per session; above it the session ends with `too-many-statements`. */
   readonly maxPipelinedStatements: number;
+  /** Any single message, both ways. Default 1 GiB, PostgreSQL's own limit. */
+  readonly maxMessageBytes: number;
 };
 
+/** `running`: statements that the database was given and has not answered. Times are `clock.now()`. */
 export type RelayCounters = { bytesFromClient: number; bytesFromDatabase: number; statements: number; lastActivityMs: number; running: number };
 
 /** How a relay ended. */

@@ -1,0 +1,52 @@
+import type { Recorder } from '../audit/recorder.ts';
+import type { Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
+
+/** The events of a session that do not depend on the protocol. Each is buffered: the caller commits. */
+
+/** The person is allowed in; the database is about to be asked. */
+export function recordStart(recorder: Recorder): void {
+  recorder.write('db.session.start', 'TDB00I', { success: true });
+}
+
+/** The person was turned away, or the database could not be had. */
+export function recordStartFailed(recorder: Recorder, refusal: Refusal, audit: string): void {
+  recorder.write('db.session.start', 'TDB00W', {
+    success: false,
+    error: audit,
+    message: refusal.message,
+    reason: refusal.reason,
+    ...(refusal.databaseCode === undefined ? {} : { error_code: refusal.databaseCode }),
+  });
+}
+
+/** `max_connections` is used up. */
+export function recordRejected(recorder: Recorder, maximum: number): void {
+  recorder.write('session.rejected', 'T1006W', { reason: 'max_connections limit reached', maximum });
+}
+
+/** We ended the session: idle, expiry, lock, shutdown, a limit. */
+export function recordDisconnect(recorder: Recorder, refusal: Refusal): void {
+  recorder.write('client.disconnect', 'T3006I', { reason: refusal.reason, message: refusal.message });
+}
+
+/** The session is over. */
+export function recordEnd(recorder: Recorder, closed: Closed, end: SessionEnd): void {
+  recorder.write('db.session.end', 'TDB01I', {
+    start_time: new Date(end.startedMs).toISOString(),
+    end_time: new Date(end.endedMs).toISOString(),
+    closed_by: closed.by,
+    ...(closed.refusal === undefined ? {} : { reason: closed.refusal.reason }),
+    ...(end.database?.backendId === undefined ? {} : { postgres_pid: end.database.backendId }),
+    ...(end.database?.serverVersion === undefined ? {} : { server_version: end.database.serverVersion }),
+    statements: end.counters.statements,
+    bytes_from_client: end.counters.bytesFromClient,
+    bytes_from_database: end.counters.bytesFromDatabase,
+  });
+}
+
+export type SessionEnd = {
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly counters: RelayCounters;
+  readonly database: DatabaseConnection | undefined;
+};
