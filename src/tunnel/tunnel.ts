@@ -33,7 +33,11 @@ export const STREAM_PURPOSE = {
 
 /** What an agent tells each proxy about itself, at connect and at each change. Routing uses this, so it works while Auth is away. */
 export type Announcement = {
-  readonly databases: readonly { readonly name: string; readonly protocol: string; readonly health: 'healthy' | 'unhealthy' | 'unknown' }[];
+  readonly databases: readonly {
+    readonly name: string;
+    readonly protocol: string;
+    readonly health: 'healthy' | 'unhealthy' | 'unknown';
+  }[];
   /** Twelve bits that the agent puts into the cancel keys it hands out, so any proxy finds the agent. */
   readonly cancelTag: number;
   /** True when the agent is shutting down: no new sessions. */

@@ -1,0 +1,144 @@
+import type { Duplex } from 'node:stream';
+import { AnnouncementReader, type AnnouncementLimits } from './announcement.ts';
+import type { Alarm, Clock } from './clock.ts';
+import type { MuxLimits, TunnelCounters } from './limits.ts';
+import { Mux } from './mux.ts';
+import { STREAM_PURPOSE, type Announcement, type IncomingStream, type TunnelStream } from './tunnel.ts';
+
+/** Who dialled, out of its verified host certificate. */
+export type AgentIdentity = { readonly hostId: string; readonly hostName: string; readonly address: string };
+
+/** One agent's tunnel as a session sees it. */
+export interface AgentConnection {
+  readonly agent: AgentIdentity;
+  /** The last announcement; undefined until the first came. */
+  readonly announcement: Announcement | undefined;
+  /** No new sessions: the agent said so, or a newer tunnel of the same agent took its place. */
+  readonly draining: boolean;
+  readonly closed: boolean;
+  /** Opens a stream: `purpose` is a value of STREAM_PURPOSE, `header` its own part. See `Mux.open` for what happens when it can not. */
+  open(purpose: number, header: Uint8Array): TunnelStream;
+}
+
+export type AgentTunnelOptions = {
+  readonly agent: AgentIdentity;
+  readonly clock: Clock;
+  readonly limits: MuxLimits;
+  readonly announcementLimits: AnnouncementLimits;
+  readonly counters: TunnelCounters;
+  readonly onAnnounced: () => void;
+  readonly onClose: (error: Error | undefined) => void;
+  readonly onFault: (error: unknown) => void;
+};
+
+type Health = Announcement['databases'][number]['health'];
+
+/** How often a replaced tunnel looks whether its last session ended. */
+const REPLACED_CHECK_MS = 1000;
+
+/** One agent's tunnel at the proxy. */
+export class AgentTunnel implements AgentConnection {
+  readonly agent: AgentIdentity;
+  readonly #options: AgentTunnelOptions;
+  readonly #mux: Mux;
+  #announcement: Announcement | undefined;
+  #health = new Map<string, Health>();
+  #announcing: TunnelStream | undefined;
+  #replaced = false;
+  #alarm: Alarm | undefined;
+
+  constructor(socket: Duplex, options: AgentTunnelOptions) {
+    this.agent = options.agent;
+    this.#options = options;
+    this.#mux = new Mux(socket, {
+      side: 'proxy',
+      limits: options.limits,
+      clock: options.clock,
+      counters: options.counters,
+      onStream: (stream) => this.#onStream(stream),
+      onClose: (error) => {
+        this.#alarm?.cancel();
+        options.onClose(error);
+      },
+      onFault: options.onFault,
+    });
+  }
+
+  get announcement(): Announcement | undefined {
+    return this.#announcement;
+  }
+  get draining(): boolean {
+    return this.#replaced || this.#mux.draining || this.#announcement?.draining === true;
+  }
+  get closed(): boolean {
+    return this.#mux.closed;
+  }
+
+  /** The announced health of a database; undefined when the agent does not serve it. */
+  health(databaseName: string): Health | undefined {
+    return this.#health.get(databaseName);
+  }
+
+  open(purpose: number, header: Uint8Array): TunnelStream {
+    const whole = Buffer.allocUnsafe(1 + header.length);
+    whole[0] = purpose;
+    whole.set(header, 1);
+    return this.#mux.open(whole);
+  }
+
+  /** Sends a whole cancel opening and forgets the stream. */
+  cancel(header: Buffer): void {
+    const stream = this.#mux.open(header);
+    stream.receive({ data: (chunk) => stream.consumed(chunk.length), close: () => undefined });
+    stream.end();
+  }
+
+  /** A newer tunnel of the agent is here: this one ends after its last session. */
+  replaced(): void {
+    this.#replaced = true;
+    this.#mux.drain();
+    this.#closeWhenIdle();
+  }
+
+  /** Tells the agent that this proxy is going away. */
+  drain(): void {
+    this.#mux.drain();
+  }
+
+  close(): void {
+    this.#mux.close();
+  }
+
+  #closeWhenIdle(): void {
+    const sessions = this.#mux.streamCount - (this.#announcing === undefined ? 0 : 1);
+    if (sessions <= 0) this.#mux.close();
+    else this.#alarm = this.#options.clock.after(REPLACED_CHECK_MS, () => this.#closeWhenIdle());
+  }
+
+  #onStream(incoming: IncomingStream): void {
+    if (incoming.header[0] !== STREAM_PURPOSE.announce || incoming.header.length !== 1) {
+      incoming.reject('protocol-error', 'an agent opens announcement streams only');
+      return;
+    }
+    if (this.#announcing !== undefined) {
+      incoming.reject('limit', 'one announcement stream a tunnel');
+      return;
+    }
+    const stream = incoming.accept();
+    this.#announcing = stream;
+    stream.receive(
+      new AnnouncementReader({
+        limits: this.#options.announcementLimits,
+        onAnnouncement: (announcement) => this.#announced(announcement),
+        onConsumed: (count) => stream.consumed(count),
+        onClose: () => (this.#announcing = undefined),
+      }),
+    );
+  }
+
+  #announced(announcement: Announcement): void {
+    this.#announcement = announcement;
+    this.#health = new Map(announcement.databases.map(({ name, health }) => [name, health]));
+    this.#options.onAnnounced();
+  }
+}
