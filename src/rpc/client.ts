@@ -4,7 +4,8 @@ import { createClient, type Client, type Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { AuthService } from '../../gen/tessera/auth/v1/auth_pb.ts';
 import { UpstreamError } from '../errors.ts';
-import { AUTH_SERVER_NAME, dialAuth, type AuthTrust, type ClientIdentity, type DialVia } from './dial.ts';
+import { AUTH_SERVER_NAME } from '../pki/names.ts';
+import { dialAuth, type AuthTrust, type ClientIdentity, type DialVia } from './dial.ts';
 import { unavailable } from './errors.ts';
 
 /** A client of the Auth Service: HTTP/2 over a TLS connection that this file dials, fails over and renews itself. */

@@ -1,11 +1,11 @@
-import { X509Certificate, createHash, timingSafeEqual } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import * as tls from 'node:tls';
 import { LoginError, UpstreamError } from '../errors.ts';
+import { AUTH_SERVER_NAME } from '../pki/names.ts';
+import { checkPin } from '../pki/pin.ts';
 
 /** One verified TLS 1.3 connection to the Auth Service, straight or joined by a proxy that sees nothing of the inside. */
 
-/** The name in every Auth Service's certificate; `tessera.internal` is reserved, so no other service can have it. */
-export const AUTH_SERVER_NAME = 'auth.tessera.internal';
 /** The ALPN by which a proxy's public port recognises a connection it must join to Auth. */
 export const AUTH_ALPN = 'tessera-auth';
 
@@ -59,17 +59,6 @@ export async function dialAuth(options: DialOptions): Promise<Dialled> {
       publicMessage: 'the auth service is not reachable',
     },
   );
-}
-
-/** `sha256:<hex>` of a certificate's SubjectPublicKeyInfo. */
-export function caPinOf(certificatePem: string): string {
-  return pinOf(new X509Certificate(certificatePem));
-}
-
-function pinOf(certificate: X509Certificate): string {
-  return `sha256:${createHash('sha256')
-    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')}`;
 }
 
 async function dialOne(address: string, options: DialOptions): Promise<tls.TLSSocket> {
@@ -127,7 +116,7 @@ function proveAuth(socket: tls.TLSSocket, trust: AuthTrust, address: string): st
 function provePin(socket: tls.TLSSocket, pins: readonly string[], address: string): string {
   const chain = presentedChain(socket);
   const leaf = chain[0];
-  const authority = chain.find((certificate) => certificate.ca && pins.some((pin) => samePin(pin, pinOf(certificate))));
+  const authority = chain.find((certificate) => certificate.ca && pins.some((pin) => checkPin(certificate.raw, pin)));
   if (leaf === undefined || authority === undefined) {
     throw notTrusted(
       address,
@@ -156,12 +145,6 @@ function presentedChain(socket: tls.TLSSocket): readonly X509Certificate[] {
     link = link.issuerCertificate;
   }
   return chain;
-}
-
-function samePin(expected: string, got: string): boolean {
-  const a = Buffer.from(expected.trim().toLowerCase());
-  const b = Buffer.from(got);
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function notTrusted(address: string, why: string): LoginError {

@@ -237,7 +237,11 @@ export class ClusterCache {
   #put(message: WatchResponse): void {
     const resource = resourceFromJson(message.json);
     const target = this.#staging ?? this.#kinds;
-    kindOf(target, resource.kind).set(message.name, resource);
+    const resources = kindOf(target, resource.kind);
+    const old = resources.get(message.name);
+    resources.set(message.name, resource);
+    // A heartbeat writes the same again.
+    if (old !== undefined && JSON.stringify(old) === JSON.stringify(resource)) return;
     if (this.#staging === undefined) this.#tell({ type: 'put', kind: resource.kind, name: message.name, resource });
   }
 

@@ -1,7 +1,7 @@
-import { X509Certificate, createPrivateKey, generateKeyPair } from 'node:crypto';
-import { promisify } from 'node:util';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { JoinResponse, RenewHostCertificateResponse } from '../../gen/tessera/auth/v1/auth_pb.ts';
 import { LoginError, StorageError, UpstreamError } from '../errors.ts';
+import { generateKeyPair } from '../pki/keys.ts';
 import { connectAuth, type AuthConnection } from '../rpc/client.ts';
 import { authoritiesFromGen, type Authorities } from '../rpc/convert.ts';
 import type { DialVia } from '../rpc/dial.ts';
@@ -45,7 +45,6 @@ export type HostCredentials = {
   readonly notAfterMs: number;
 };
 
-const makeKeyPair = promisify(generateKeyPair);
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
@@ -144,13 +143,13 @@ export class HostIdentityHolder {
 
   /** Asks for a new certificate now, with a new key. Throws as the call does; the old identity stays then. */
   async renew(): Promise<void> {
-    const { privateKey, publicKey } = await newKeys();
+    const keys = generateKeyPair();
     const answer = await this.connection.client.renewHostCertificate({
-      publicKey,
+      publicKey: new Uint8Array(keys.publicKeyDer),
       dnsNames: [...(this.#options.dnsNames ?? [])],
       ipAddresses: [...(this.#options.ipAddresses ?? [])],
     });
-    await this.#keep({ ...this.#stored, ...checked(answer, privateKey) });
+    await this.#keep({ ...this.#stored, ...checked(answer, keys.privateKeyPem) });
     this.#options.log.info(
       { host_id: this.hostId, expires: new Date(this.#credentials.notAfterMs).toISOString() },
       "renewed this host's certificate",
@@ -234,17 +233,22 @@ async function joinOnce(
     log: options.log,
   });
   try {
-    const { privateKey, publicKey } = await newKeys();
+    const keys = generateKeyPair();
     const answer = await connection.client.join({
       token: join.token,
       role: options.role,
       hostName: options.hostName,
-      publicKey,
+      publicKey: new Uint8Array(keys.publicKeyDer),
       dnsNames: [...(options.dnsNames ?? [])],
       ipAddresses: [...(options.ipAddresses ?? [])],
     });
     options.log.info({ host_id: answer.hostId, cluster_name: answer.clusterName }, 'joined the cluster');
-    return { version: 1, hostId: answer.hostId, clusterName: answer.clusterName, ...checked(answer, privateKey) };
+    return {
+      version: 1,
+      hostId: answer.hostId,
+      clusterName: answer.clusterName,
+      ...checked(answer, keys.privateKeyPem),
+    };
   } finally {
     connection.close();
   }
@@ -263,15 +267,6 @@ function checked(
   if (authorities.host.length === 0)
     throw new StorageError('HOST_AUTHORITY_MISSING', 'the auth service returned no host authority');
   return { certificate: answer.certificate, privateKey, authorities };
-}
-
-async function newKeys(): Promise<{ privateKey: string; publicKey: Uint8Array<ArrayBuffer> }> {
-  const pair = await makeKeyPair('ec', { namedCurve: 'P-256' });
-  const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
-  return {
-    privateKey: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    publicKey: new Uint8Array(spki),
-  };
 }
 
 function credentialsOf(stored: StoredIdentity): HostCredentials {
