@@ -16,6 +16,7 @@ export interface Channel {
   /**
    * Installs the one receiver and starts the flow. Bytes that came before are delivered during the call (so is an early end).
    * A later call replaces the receiver; undefined stops delivery (bytes are kept, bounded by the window).
+   * A later receiver is told an `end` or `close` that already happened, so a handshake's reader can hand over at any time.
    */
   receive(receiver: Receiver | undefined): void;
   /**

@@ -70,7 +70,7 @@ export class Reader {
   /** A zero-terminated string, one character a byte: lossless whatever the peer's encoding, so safe as a map key. */
   cstringLatin1(field: string): string {
     const start = this.#at;
-    return this.#bytes.latin1Slice(start, this.#terminator(field));
+    return this.#bytes.toString('latin1', start, this.#terminator(field));
   }
 
   /** The next `count` bytes, as a view: copy what outlives the message. */
