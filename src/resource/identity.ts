@@ -29,6 +29,8 @@ export type UserIdentity = {
   readonly pinnedAddress?: string;
   /** Where the person signed in from. */
   readonly loginAddress?: string;
+  /** Access requests whose roles the person holds now; a possible target of locks. */
+  readonly accessRequests?: readonly string[];
   /** For a route certificate: when the certificate it was made from expires, milliseconds since 1970. */
   readonly previousExpiresMs?: number;
 };

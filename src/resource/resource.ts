@@ -25,7 +25,11 @@ export type RoleConditions = {
   readonly db_replication?: readonly string[];
 };
 
-export type Rule = { readonly resources: readonly string[]; readonly verbs: readonly string[]; readonly where?: string };
+export type Rule = {
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly where?: string;
+};
 
 export type RoleOptions = {
   /** Milliseconds here; text with a unit (`8h`) in YAML. */
@@ -120,6 +124,8 @@ export type ClusterAuthPreference = {
     readonly locking_mode: 'strict' | 'best_effort';
     readonly require_session_mfa: boolean;
     readonly message_of_the_day?: string;
+    /** Ends sessions when the certificate does, whatever the roles say. */
+    readonly disconnect_expired_cert?: boolean;
     /** Milliseconds. */
     readonly default_session_ttl: number;
   };
@@ -135,7 +141,11 @@ export type DatabaseServer = {
     readonly host_name: string;
     readonly database: Database;
     readonly origin: 'config' | 'dynamic' | 'cloud';
-    readonly health: { readonly status: 'healthy' | 'unhealthy' | 'unknown'; readonly message?: string; readonly since?: string };
+    readonly health: {
+      readonly status: 'healthy' | 'unhealthy' | 'unknown';
+      readonly message?: string;
+      readonly since?: string;
+    };
     /** As the database itself says, once known. */
     readonly server_version?: string;
   };
@@ -146,7 +156,12 @@ export type ProxyServer = {
   readonly kind: 'proxy_server';
   readonly version: 'v2';
   readonly metadata: Metadata;
-  readonly spec: { readonly host_id: string; readonly host_name: string; readonly public_addr: string; readonly draining?: boolean };
+  readonly spec: {
+    readonly host_id: string;
+    readonly host_name: string;
+    readonly public_addr: string;
+    readonly draining?: boolean;
+  };
 };
 
 /** A certificate authority's public half. Name: its type. */
@@ -170,4 +185,5 @@ export type Resource =
   | ProxyServer
   | AuthorityResource;
 export type Kind = Resource['kind'];
+export type ResourceOf<K extends Kind> = Extract<Resource, { readonly kind: K }>;
 export type { HostRole };

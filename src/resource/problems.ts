@@ -1,0 +1,162 @@
+import type { z } from 'zod';
+import { nearest } from './nearest.ts';
+
+/** What zod found, in words that a person can act on. */
+
+export type Locate = (keys: readonly PropertyKey[], of?: 'key' | 'value') => string;
+
+/**
+ * One line for each problem: `place: key: expected ..., got ...; did you mean ...`. `input` is what was parsed (for "got").
+ * Strings from the input are shown only where a fixed word was expected, so no secret is repeated.
+ */
+export function describeIssues(
+  schema: z.ZodType,
+  issues: readonly z.core.$ZodIssue[],
+  input: unknown,
+  locate: Locate,
+): string[] {
+  const lines = issues.flatMap((issue) => describeIssue(schema, issue, input, locate));
+  return lines
+    .map((line) => ({ line, at: position(line) }))
+    .toSorted((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1])
+    .map(({ line }) => line);
+}
+
+/** Line and column of `path:line:column: ...`, so that problems come in the order of the file. */
+function position(line: string): readonly [number, number] {
+  const match = /:(\d+):(\d+): /.exec(line);
+  return [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+}
+
+function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue, input: unknown, locate: Locate): string[] {
+  const at = issue.path;
+  const say = (what: string): string => `${locate(at)}: ${dotted(at)}${at.length > 0 ? ': ' : ''}${what}`;
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = knownKeys(schema, at);
+      return issue.keys.map((key) => {
+        const meant = nearest(key, known);
+        return `${locate([...at, key], 'key')}: ${dotted([...at, key])}: unknown key${meant === undefined ? knownList(known) : `, did you mean ${meant}`}`;
+      });
+    }
+    case 'invalid_type': {
+      const got = typeName(valueAt(input, at));
+      if (got === 'nothing')
+        return [`${locate(at)}: ${dotted(at)}: is missing: expected ${expectedName(issue.expected)}`];
+      const quote = issue.expected === 'string' && (got === 'number' || got === 'boolean') ? ' (put it in quotes)' : '';
+      return [say(`expected ${expectedName(issue.expected)}, got ${got}${quote}`)];
+    }
+    case 'invalid_value': {
+      const words = issue.values.map(String);
+      const got = valueAt(input, at);
+      if (got === undefined || got === null)
+        return [`${locate(at)}: ${dotted(at)}: is missing: expected ${oneOf(words)}`];
+      const meant = typeof got === 'string' ? nearest(got, words) : undefined;
+      return [
+        say(`expected ${oneOf(words)}, got ${shown(got)}${meant === undefined ? '' : `, did you mean ${meant}`}`),
+      ];
+    }
+    case 'invalid_union':
+      return (
+        issue.errors[0]?.flatMap((inner) =>
+          describeIssue(schema, { ...inner, path: [...at, ...inner.path] }, input, locate),
+        ) ?? [say(issue.message)]
+      );
+    case 'invalid_key':
+      return issue.issues.map((inner) => `${locate(at, 'key')}: ${dotted(at)}: ${inner.message}`);
+    case 'too_small':
+      return [
+        say(
+          `expected at least ${issue.minimum}${unit(issue.origin, issue.minimum)}, got ${measured(valueAt(input, at))}`,
+        ),
+      ];
+    case 'too_big':
+      return [
+        say(
+          `expected at most ${issue.maximum}${unit(issue.origin, issue.maximum)}, got ${measured(valueAt(input, at))}`,
+        ),
+      ];
+    default:
+      return [say(issue.message)];
+  }
+}
+
+/** The keys that the object schema at `path` knows. Walks through wrappers; unions give all. */
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let here: unknown[] = unwrap(schema);
+  for (const key of path) {
+    here = here.flatMap((inner) => {
+      const def = definition(inner);
+      if (def['type'] === 'object') return unwrap((def['shape'] as Record<PropertyKey, unknown>)[key]);
+      if (def['type'] === 'array') return unwrap(def['element']);
+      if (def['type'] === 'record') return unwrap(def['valueType']);
+      return [];
+    });
+  }
+  return here.flatMap((inner) =>
+    definition(inner)['type'] === 'object' ? Object.keys(definition(inner)['shape'] as object) : [],
+  );
+}
+
+function unwrap(schema: unknown): unknown[] {
+  if (schema === undefined) return [];
+  const def = definition(schema);
+  if (def['type'] === 'pipe') return [...unwrap(def['in']), ...unwrap(def['out'])];
+  if (def['type'] === 'union') return (def['options'] as unknown[]).flatMap(unwrap);
+  if ('innerType' in def) return unwrap(def['innerType']);
+  return [schema];
+}
+
+function definition(schema: unknown): Readonly<Record<string, unknown>> {
+  return (schema as { readonly def?: Record<string, unknown> }).def ?? {};
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let here = input;
+  for (const key of path) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
+    here = (here as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  return here;
+}
+
+/** `spec.allow.rules[0].verbs`. */
+export function dotted(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('');
+}
+
+function typeName(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'a map' : typeof value;
+}
+
+function expectedName(expected: string): string {
+  if (expected === 'array') return 'a list';
+  if (expected === 'object' || expected === 'record') return 'a map';
+  return expected === 'int' ? 'a whole number' : expected;
+}
+
+function unit(origin: string, count: unknown): string {
+  if (origin === 'string') return count === 1 ? ' character' : ' characters';
+  return origin === 'array' ? (count === 1 ? ' entry' : ' entries') : '';
+}
+
+function measured(value: unknown): string {
+  return typeof value === 'string' || Array.isArray(value) ? String(value.length) : String(value);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}...` : value);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : typeName(value);
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.length === 1 ? (words[0] ?? '') : `one of ${words.join(', ')}`;
+}
+
+function knownList(known: readonly string[]): string {
+  return known.length > 0 && known.length <= 12 ? ` (known: ${known.join(', ')})` : '';
+}

@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import { databaseSchema } from './database.ts';
+import { duration, flag, hostPort, keptKeys, listOf, nameOf, optional, text, time } from './fields.ts';
+import { compact, envelope, metadataOf } from './metadata.ts';
+import { noHardwareKey } from './role.ts';
+
+/** The smaller kinds. */
+
+/** Short tokens can be guessed. */
+const minTokenLength = 16;
+
+const tokenName = nameOf('token', /^[A-Za-z0-9_.=+-]+$/).refine((value) => value.length >= minTokenLength, {
+  error: `a token needs at least ${minTokenLength} characters (minTokenLength): leave it to "tessera tokens add" to make one`,
+});
+
+const tokenRole = z.preprocess(
+  (value) => (typeof value === 'string' ? value.charAt(0).toUpperCase() + value.slice(1).toLowerCase() : value),
+  z.enum(['Db', 'Proxy']),
+);
+
+export const tokenSchema = z
+  .strictObject({
+    kind: z.literal('token'),
+    version: z.literal('v2'),
+    metadata: metadataOf(tokenName),
+    spec: z
+      .strictObject({
+        roles: listOf(tokenRole).pipe(z.array(z.enum(['Db', 'Proxy'])).min(1)),
+        join_method: optional(z.literal('token')),
+        uses_left: optional(z.int().min(1)),
+        ...keptKeys(['suggested_labels', 'suggested_agent_matcher_labels']),
+      })
+      .transform(({ join_method: method, ...rest }) => compact({ ...rest, join_method: method ?? ('token' as const) })),
+    ...envelope,
+  })
+  .transform(({ kind, version, metadata, spec }) => ({ kind, version, metadata, spec }));
+
+const targetName = z.string().min(1).max(256);
+const notEnforced = z.unknown().refine((value) => value === undefined || value === null || value === '', {
+  error:
+    'Tessera can not enforce a lock by this: expected user, role, db_service, server_id, access_request or certificate',
+});
+
+const lockTarget = z
+  .strictObject({
+    user: optional(targetName),
+    role: optional(targetName),
+    db_service: optional(targetName),
+    server_id: optional(targetName),
+    access_request: optional(targetName),
+    certificate: optional(
+      z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, {
+          error: 'expected the SHA-256 of a certificate as 64 lower-case hexadecimal digits',
+        }),
+    ),
+    login: notEnforced,
+    node: notEnforced,
+    mfa_device: notEnforced,
+    windows_desktop: notEnforced,
+    device: notEnforced,
+    bot_instance_id: notEnforced,
+    join_token: notEnforced,
+  })
+  .partial()
+  .transform(({ user, role, db_service, server_id, access_request, certificate }) =>
+    compact({ user, role, db_service, server_id, access_request, certificate }),
+  )
+  .refine((target) => Object.keys(target).length > 0, {
+    error: 'expected at least one of user, role, db_service, server_id, access_request, certificate',
+  });
+
+export const lockSchema = z
+  .strictObject({
+    kind: z.literal('lock'),
+    version: z.literal('v2'),
+    metadata: metadataOf(),
+    spec: z
+      .strictObject({
+        target: lockTarget,
+        message: optional(text),
+        expires: optional(time),
+        ...keptKeys(['created_at', 'created_by']),
+      })
+      .transform(compact),
+    ...envelope,
+  })
+  .transform(({ kind, version, metadata, spec }) => ({ kind, version, metadata, spec }));
+
+const factor = z.enum(['otp', 'webauthn']);
+
+export const authPreferenceSchema = z
+  .strictObject({
+    kind: z.literal('cluster_auth_preference'),
+    version: z.literal('v2'),
+    metadata: optional(metadataOf(z.literal('cluster-auth-preference'))),
+    spec: z
+      .strictObject({
+        type: optional(z.enum(['local', 'oidc', 'saml', 'github'])),
+        second_factors: optional(listOf(factor).pipe(z.array(factor).min(1))),
+        second_factor: optional(z.enum(['otp', 'webauthn', 'on'])),
+        locking_mode: optional(z.enum(['strict', 'best_effort'])),
+        require_session_mfa: optional(noHardwareKey(flag)),
+        disconnect_expired_cert: optional(flag),
+        message_of_the_day: optional(text),
+        default_session_ttl: optional(duration.refine((ms) => ms > 0, { error: 'expected more than 0' })),
+        ...keptKeys([
+          'webauthn',
+          'u2f',
+          'connector_name',
+          'allow_local_auth',
+          'allow_passwordless',
+          'allow_headless',
+          'allow_cli_auth_via_browser',
+          'device_trust',
+          'hardware_key',
+          'idp',
+          'okta',
+          'signature_algorithm_suite',
+          'stable_unix_user_config',
+        ]),
+      })
+      .transform(({ second_factor: older, ...spec }) =>
+        compact({
+          ...spec,
+          type: spec.type ?? ('local' as const),
+          second_factors:
+            spec.second_factors ?? (older === 'on' ? (['otp', 'webauthn'] as const) : [older ?? ('otp' as const)]),
+          locking_mode: spec.locking_mode ?? ('best_effort' as const),
+          require_session_mfa: spec.require_session_mfa ?? false,
+          default_session_ttl: spec.default_session_ttl ?? 12 * 3_600_000,
+        }),
+      ),
+    ...envelope,
+  })
+  .transform(({ kind, version, metadata, spec }) => ({
+    kind,
+    version,
+    metadata: metadata ?? { name: 'cluster-auth-preference' },
+    spec,
+  }));
+
+const hostId = z.string().min(1).max(128);
+
+export const databaseServerSchema = z
+  .strictObject({
+    kind: z.literal('db_server'),
+    version: z.literal('v3'),
+    metadata: metadataOf(
+      nameOf('name "<host id>/<database>"', /^[A-Za-z0-9-]+\/[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/),
+    ),
+    spec: z
+      .strictObject({
+        host_id: hostId,
+        host_name: z.string().max(253),
+        database: databaseSchema,
+        origin: z.enum(['config', 'dynamic', 'cloud']),
+        health: z
+          .strictObject({
+            status: z.enum(['healthy', 'unhealthy', 'unknown']),
+            message: optional(text),
+            since: optional(time),
+          })
+          .transform(compact),
+        server_version: optional(z.string().max(128).pipe(text)),
+      })
+      .transform(compact),
+  })
+  .transform(({ kind, version, metadata, spec }) => ({ kind, version, metadata, spec }));
+
+export const proxyServerSchema = z.strictObject({
+  kind: z.literal('proxy_server'),
+  version: z.literal('v2'),
+  metadata: metadataOf(),
+  spec: z
+    .strictObject({ host_id: hostId, host_name: z.string().max(253), public_addr: hostPort, draining: optional(flag) })
+    .transform(compact),
+});
+
+export const authorityTypes = ['user', 'host', 'db', 'db-client'] as const;
+
+export const authoritySchema = z
+  .strictObject({
+    kind: z.literal('authority'),
+    version: z.literal('v2'),
+    metadata: metadataOf(z.enum(authorityTypes)),
+    spec: z.strictObject({ type: z.enum(authorityTypes), certificates: z.array(z.string().max(64 * 1024)).max(16) }),
+  })
+  .refine((authority) => authority.metadata.name === authority.spec.type, {
+    error: 'expected metadata.name to be the type',
+    path: ['metadata', 'name'],
+  });
