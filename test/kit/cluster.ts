@@ -17,6 +17,12 @@ export type ClusterOptions = {
   readonly dbService?: string;
   readonly proxyService?: string;
   readonly authService?: string;
+  /** Default `test`. */
+  readonly clusterName?: string;
+  /** Of the database, YAML. Default `{env: test}`. */
+  readonly labels?: string;
+  /** Told before each step that takes a while. */
+  readonly onStep?: (text: string) => void;
 };
 
 export type Cluster = {
@@ -39,8 +45,14 @@ export type Cluster = {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-cluster-'));
   const authPort = await freePort();
+  options.onStep?.('Auth Service');
   const auth = await startOne(folder, 'auth', (diagnostics) =>
-    authConfig(folder, authPort, diagnostics, options.authService),
+    authConfig(folder, {
+      port: authPort,
+      diagnostics,
+      clusterName: options.clusterName ?? 'test',
+      more: options.authService,
+    }),
   );
   await auth.ready();
   const env = { TESSERA_CONFIG: auth.configFile, TESSERA_HOME: join(folder, 'no-home') };
@@ -53,12 +65,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     runOk(process.execPath, ['--disable-warning=ExperimentalWarning', join(top, 'bin/tessera.ts'), ...args], { env });
 
   const [proxyToken, dbToken] = await Promise.all([addToken(tessera, 'proxy'), addToken(tessera, 'db')]);
+  options.onStep?.(`${options.postgres.name}, with a certificate of the cluster`);
   const tls = await signDatabase('server');
   const postgres = await startPostgres(options.postgres, {
     tls,
     ...(options.postgresSettings === undefined ? {} : { settings: options.postgresSettings }),
   });
 
+  options.onStep?.('Proxy Service, joined by token');
   const proxies = await Promise.all(
     Array.from({ length: options.proxies ?? 1 }, async (_, index) => {
       const port = await freePort();
@@ -69,6 +83,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     }),
   );
   await Promise.all(proxies.map((proxy) => proxy.ready()));
+  options.onStep?.('Database Service, joined by token, its tunnel to the proxy');
   const agents = await Promise.all(
     Array.from({ length: options.agents ?? 1 }, (_, index) =>
       startOne(folder, `db${index + 1}`, (diagnostics, home) =>
@@ -147,17 +162,20 @@ async function addToken(tessera: (...args: string[]) => Promise<string>, type: s
   return { token: parsed.token, caPin: parsed.ca_pins[0] ?? '' };
 }
 
-function authConfig(folder: string, port: number, diagnostics: string, more = ''): string {
+function authConfig(
+  folder: string,
+  of: { port: number; diagnostics: string; clusterName: string; more?: string | undefined },
+): string {
   return `version: v1
 tessera:
   nodename: auth
   data_dir: ${join(folder, 'auth/data')}
-  diag_addr: ${diagnostics}
+  diag_addr: ${of.diagnostics}
 auth_service:
   enabled: yes
-  cluster_name: test
-  listen_addr: 127.0.0.1:${port}
-${more}`;
+  cluster_name: ${of.clusterName}
+  listen_addr: 127.0.0.1:${of.port}
+${of.more ?? ''}`;
 }
 
 function proxyConfig(
@@ -197,6 +215,6 @@ db_service:
     - name: orders
       protocol: postgres
       uri: localhost:${of.postgresPort}
-      static_labels: {env: test}
+      static_labels: ${of.labels}
 ${of.more ?? ''}`;
 }

@@ -19,6 +19,14 @@ export type Person = {
   login(...flags: string[]): Promise<string>;
 };
 
+export type InviteOptions = {
+  readonly home: string;
+  readonly proxy: string;
+  readonly caPin: string;
+  /** Sees what `tsh invite` prints. */
+  readonly onOutput?: (text: string) => void;
+};
+
 /** Accepts the invitation as a person would: password twice, then the code of the secret that was shown. */
 export async function invite(
   name: string,
@@ -33,7 +41,7 @@ export async function invite(
     NO_COLOR: '1',
   };
   const password = `correct horse ${name} battery`;
-  const generator = await acceptInvite(link, at.caPin, env, password);
+  const generator = await acceptInvite(link, at, env, password);
   let lastStep = stepNow() - 1;
   const program = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts')];
   const person: Person = {
@@ -74,13 +82,20 @@ function acceptInvite(
   env: Readonly<Record<string, string>>,
   password: string,
 ): Promise<TOTP> {
-  const args = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts'), 'invite', link, `--ca-pin=${caPin}`];
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    join(top, 'bin/tsh.ts'),
+    'invite',
+    link,
+    `--ca-pin=${at.caPin}`,
+  ];
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
     let output = '';
     let generator: TOTP | undefined;
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
+      at.onOutput?.(chunk.toString());
       const uri = /otpauth:\/\/\S+/.exec(output)?.[0];
       if (generator !== undefined || uri === undefined || !output.includes('\n', output.indexOf(uri))) return;
       generator = URI.parse(uri) as TOTP;

@@ -1,42 +1,9 @@
 import { duplexPair, type Duplex } from 'node:stream';
-import type { Alarm, Clock } from '../../src/tunnel/clock.ts';
+import { ManualClock } from '../../src/telemetry/manual-clock.ts';
 import { FRAME, FrameDecoder, type FrameType } from '../../src/tunnel/frame.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters } from '../../src/tunnel/limits.ts';
 import { Mux } from '../../src/tunnel/mux.ts';
 import type { IncomingStream } from '../../src/tunnel/tunnel.ts';
-
-/** A clock that stands until it is told to move. */
-export class ManualClock implements Clock {
-  #nowMs = 1000;
-  #alarms: { readonly atMs: number; readonly callback: () => void }[] = [];
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, callback: () => void): Alarm {
-    const alarm = { atMs: this.#nowMs + delayMs, callback };
-    this.#alarms.push(alarm);
-    return { cancel: () => (this.#alarms = this.#alarms.filter((other) => other !== alarm)) };
-  }
-
-  /** Moves on, calling what is due in order. */
-  advance(ms: number): void {
-    const until = this.#nowMs + ms;
-    for (;;) {
-      const due = this.#alarms.filter((alarm) => alarm.atMs <= until).sort((a, b) => a.atMs - b.atMs)[0];
-      if (due === undefined) break;
-      this.#alarms = this.#alarms.filter((alarm) => alarm !== due);
-      this.#nowMs = due.atMs;
-      due.callback();
-    }
-    this.#nowMs = until;
-  }
-
-  get pending(): number {
-    return this.#alarms.length;
-  }
-}
 
 export type Frame = { readonly type: FrameType; readonly id: number; readonly body: Buffer };
 
