@@ -1,6 +1,7 @@
 import { BugError } from '../errors.ts';
 import type { UserIdentity } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
+import { decide } from './decide.ts';
 import type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
 
 export type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
@@ -8,11 +9,14 @@ export type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
 const mint = Symbol('held by authorize() alone');
 
 /**
- * May this person open this database as this user with this name, now? Checks, in this order: the certificate's validity, its route, the
- * pinned address, locks and their age, the roles, replication, the second factor. Never throws for what a person or a resource says.
+ * May this person open this database as this user with this name, now? Checks, in this order: the certificate's validity, locks and
+ * their age, the certificate's route, the pinned address, the roles, replication, the second factor. Never throws for what a person or a resource says.
  */
 export function authorize(request: AuthorizeRequest): Grant | Denial {
-  throw new BugError(`authorize is being written (${request.databaseUser})`);
+  const outcome = decide(request);
+  if ('type' in outcome) return outcome;
+  const { identity, database, databaseUser, databaseName } = request;
+  return new Grant(mint, { identity, database, databaseUser, databaseName, options: outcome });
 }
 
 /** Proof that one person may open one database as one database user with one database name. Made by `authorize` alone, spent by `Engine.connect`. */
