@@ -199,7 +199,14 @@ ${of.more ?? ''}`;
 
 function agentConfig(
   home: string,
-  of: { proxyPort: number; postgresPort: number; diagnostics: string; token: Token; more?: string | undefined },
+  of: {
+    proxyPort: number;
+    postgresPort: number;
+    diagnostics: string;
+    token: Token;
+    labels: string;
+    more?: string | undefined;
+  },
 ): string {
   return `version: v1
 tessera:

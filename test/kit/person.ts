@@ -28,11 +28,7 @@ export type InviteOptions = {
 };
 
 /** Accepts the invitation as a person would: password twice, then the code of the secret that was shown. */
-export async function invite(
-  name: string,
-  link: string,
-  at: { readonly home: string; readonly proxy: string; readonly caPin: string },
-): Promise<Person> {
+export async function invite(name: string, link: string, at: InviteOptions): Promise<Person> {
   mkdirSync(at.home, { recursive: true, mode: 0o700 });
   const env = {
     HOME: at.home,
@@ -78,7 +74,7 @@ function stepNow(): number {
 /** The code given here is the last half minute's, so that the first sign-in need not wait for a fresh one. */
 function acceptInvite(
   link: string,
-  caPin: string,
+  at: InviteOptions,
   env: Readonly<Record<string, string>>,
   password: string,
 ): Promise<TOTP> {
