@@ -92,6 +92,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           postgresPort: postgres.port,
           diagnostics,
           token: dbToken,
+          labels: options.labels ?? '{env: test}',
           more: options.dbService,
         }),
       ),
