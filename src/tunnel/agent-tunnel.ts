@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { AnnouncementReader, type AnnouncementLimits } from './announcement.ts';
-import type { Alarm, Clock } from './clock.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
 import { Mux } from './mux.ts';
 import { STREAM_PURPOSE, type Announcement, type IncomingStream, type TunnelStream } from './tunnel.ts';
@@ -45,7 +45,7 @@ export class AgentTunnel implements AgentConnection {
   #health = new Map<string, Health>();
   #announcing: TunnelStream | undefined;
   #replaced = false;
-  #alarm: Alarm | undefined;
+  #alarm: Timer | undefined;
 
   constructor(socket: Duplex, options: AgentTunnelOptions) {
     this.agent = options.agent;

@@ -6,10 +6,19 @@ import { decodeCancel, encodeCancel } from './cancel.ts';
 import type { Announcement } from './tunnel.ts';
 
 const LIMITS = { maxAnnouncementBytes: 300, maxAnnouncedDatabases: 2 };
-const GOOD: Announcement = { databases: [{ name: 'pg', protocol: 'postgres', health: 'healthy' }], cancelTag: 4095, draining: false };
+const GOOD: Announcement = {
+  databases: [{ name: 'pg', protocol: 'postgres', health: 'healthy' }],
+  cancelTag: 4095,
+  draining: false,
+};
 
 function reader(seen: Announcement[]): AnnouncementReader {
-  return new AnnouncementReader({ limits: LIMITS, onAnnouncement: (one) => seen.push(one), onConsumed: () => undefined, onClose: () => undefined });
+  return new AnnouncementReader({
+    limits: LIMITS,
+    onAnnouncement: (one) => seen.push(one),
+    onConsumed: () => undefined,
+    onClose: () => undefined,
+  });
 }
 
 test('reads announcements however they are cut', () => {
@@ -49,7 +58,10 @@ const WRONG: readonly [name: string, value: unknown][] = [
 ];
 for (const [name, value] of WRONG) {
   test(`refuses an announcement: ${name}`, () => {
-    assert.throws(() => parseAnnouncement(JSON.stringify(value), { ...LIMITS, maxAnnouncementBytes: 10_000 }), ProtocolError);
+    assert.throws(
+      () => parseAnnouncement(JSON.stringify(value), { ...LIMITS, maxAnnouncementBytes: 10_000 }),
+      ProtocolError,
+    );
   });
 }
 

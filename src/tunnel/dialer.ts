@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS, encodeAnnouncement } from './announcement.ts';
 import { type BackoffOptions, DEFAULT_BACKOFF } from './backoff.ts';
 import { type CancelMessage, decodeCancel } from './cancel.ts';
-import type { Alarm, Clock } from './clock.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
 import { ProxyLink, type ProxyLinkStatus } from './proxy-link.ts';
 import {
@@ -53,7 +53,7 @@ export class Dialer {
   readonly counters: TunnelCounters;
   readonly #options: DialerOptions;
   readonly #links = new Map<string, ProxyLink>();
-  #debounce: Alarm | undefined;
+  #debounce: Timer | undefined;
   #draining = false;
   #closed = false;
 

@@ -68,7 +68,9 @@ test('a conversation decodes the same wherever it is cut', () => {
 test('DATA passes through as views of the chunk', () => {
   const chunk = encodeFrame(FRAME.data, 5, Buffer.alloc(100));
   let piece: Buffer | undefined;
-  new FrameDecoder({ data: (_id, bytes) => (piece = bytes), control: () => undefined }, { maxOpenBytes: 10 }).push(chunk);
+  new FrameDecoder({ data: (_id, bytes) => (piece = bytes), control: () => undefined }, { maxOpenBytes: 10 }).push(
+    chunk,
+  );
   assert.equal(piece?.buffer, chunk.buffer);
 });
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { duplexPair, type Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { ManualClock, settle } from '../../test/kit/tunnel-pair.ts';
+import { settle } from '../../test/kit/tunnel-pair.ts';
+import { ManualClock } from '../telemetry/manual-clock.ts';
 import type { CancelMessage } from './cancel.ts';
 import { Dialer, type IncomingSession } from './dialer.ts';
 import { type AgentEvent, Hub } from './hub.ts';
@@ -78,7 +79,11 @@ function ids(hub: Hub, database: string): string[] {
 test('routes to agents by health, drains last, forgets the closed', async () => {
   const world = new World();
   const hub = world.hub('p:1');
-  const agents = [world.agent('ill', { a: 'unhealthy' }), world.agent('new', { a: 'unknown' }), world.agent('well', { a: 'healthy', b: 'healthy' })];
+  const agents = [
+    world.agent('ill', { a: 'unhealthy' }),
+    world.agent('new', { a: 'unknown' }),
+    world.agent('well', { a: 'healthy', b: 'healthy' }),
+  ];
   for (const agent of agents) agent.dialer.setProxies(['p:1']);
   assert.deepEqual(ids(hub, 'a'), []);
   await settle();
@@ -124,8 +129,14 @@ test('a session reaches the agent with its opening, and a refusal comes back wit
   agent.sessions[0]!.accept();
   agent.sessions[1]!.reject('retry-elsewhere', 'full');
   await taken.accepted;
-  await assert.rejects(refused.accepted, (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere');
-  await assert.rejects(strange.accepted, (error) => error instanceof StreamResetError && error.reason === 'protocol-error');
+  await assert.rejects(
+    refused.accepted,
+    (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere',
+  );
+  await assert.rejects(
+    strange.accepted,
+    (error) => error instanceof StreamResetError && error.reason === 'protocol-error',
+  );
   await hub.close();
 });
 
@@ -156,7 +167,11 @@ test('the newest tunnel of an agent wins; the old one ends after its last sessio
   await settle();
   const live = first.sessions[0]!.accept();
   let closed = 0;
-  session.receive({ data: (chunk) => session.consumed(chunk.length), end: () => session.end(), close: () => (closed += 1) });
+  session.receive({
+    data: (chunk) => session.consumed(chunk.length),
+    end: () => session.end(),
+    close: () => (closed += 1),
+  });
   const second = world.agent('same', { a: 'healthy' });
   second.dialer.setProxies(['p:1']);
   await settle();
@@ -227,7 +242,7 @@ test('reconnects with growing jittered waits, and begins small again after a goo
   assert.equal(agent.dialer.connectedCount, 1);
   agent.dialer.close();
   await settle();
-  assert.equal(world.clock.pending, 0);
+  assert.equal(world.clock.pendingTimers, 0);
   assert.deepEqual(hub.agents(), []);
 });
 

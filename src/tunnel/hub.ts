@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type AgentConnection, type AgentIdentity, AgentTunnel } from './agent-tunnel.ts';
 import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS } from './announcement.ts';
 import { type CancelMessage, encodeCancel } from './cancel.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../telemetry/clock.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
 
 export type HubOptions = {

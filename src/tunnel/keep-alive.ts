@@ -1,5 +1,5 @@
 import { ProtocolError, UpstreamError } from '../errors.ts';
-import type { Alarm, Clock } from './clock.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
 import { FRAME, encodeFrame } from './frame.ts';
 import type { MuxLimits } from './limits.ts';
 
@@ -14,7 +14,7 @@ export type KeepAliveOptions = {
 /** Sends PINGs, notices silence, and measures the round trip. Starts with its construction. */
 export class KeepAlive {
   readonly #options: KeepAliveOptions;
-  #alarm: Alarm | undefined;
+  #alarm: Timer | undefined;
   #heardAtMs: number;
   #pingSentAtMs: number | undefined;
   #pings = 0;
@@ -22,7 +22,7 @@ export class KeepAlive {
 
   constructor(options: KeepAliveOptions) {
     this.#options = options;
-    this.#heardAtMs = options.clock.nowMs();
+    this.#heardAtMs = options.clock.monotonic();
     this.#beat();
   }
 
@@ -33,7 +33,7 @@ export class KeepAlive {
 
   /** Bytes came. */
   heard(): void {
-    this.#heardAtMs = this.#options.clock.nowMs();
+    this.#heardAtMs = this.#options.clock.monotonic();
   }
 
   /** A PONG's 8 bytes came. Throws ProtocolError when no such PING is out. */
@@ -41,7 +41,7 @@ export class KeepAlive {
     if (this.#pingSentAtMs === undefined || body.readUInt32BE(0) !== 0 || body.readUInt32BE(4) !== this.#pings) {
       throw new ProtocolError('TUNNEL_PONG', 'tunnel PONG must answer the PING that is out');
     }
-    const sampleMs = this.#options.clock.nowMs() - this.#pingSentAtMs;
+    const sampleMs = this.#options.clock.monotonic() - this.#pingSentAtMs;
     this.#pingSentAtMs = undefined;
     const before = this.#roundTripMs;
     this.#roundTripMs = before === undefined || sampleMs < before ? sampleMs : before + (sampleMs - before) / 8;
@@ -53,7 +53,7 @@ export class KeepAlive {
 
   #beat(): void {
     const { clock, limits } = this.#options;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonic();
     if (nowMs - this.#heardAtMs >= limits.keepAliveTimeoutMs) {
       const text = `nothing was heard for keepAliveTimeoutMs ${limits.keepAliveTimeoutMs}`;
       this.#options.onSilent(new UpstreamError('TUNNEL_SILENT', text, { retryable: true }));

@@ -7,7 +7,13 @@ import { FRAME, encodeCredit, encodeFrame, encodeReset } from './frame.ts';
 import { INITIAL_WINDOW_BYTES } from './limits.ts';
 import { StreamResetError } from './reset.ts';
 
-function collector(): Receiver & { bytes: Buffer[]; ended: number; drained: number; closes: (Error | undefined)[]; text(): string } {
+function collector(): Receiver & {
+  bytes: Buffer[];
+  ended: number;
+  drained: number;
+  closes: (Error | undefined)[];
+  text(): string;
+} {
   const bytes: Buffer[] = [];
   const closes: (Error | undefined)[] = [];
   return {
@@ -76,7 +82,10 @@ test('a rejected stream tells its reason, once', async () => {
   stream.receive(seen);
   await settle();
   peer.send(encodeReset(1, 1, 'busy'));
-  await assert.rejects(stream.accepted, (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere' && error.retryable);
+  await assert.rejects(
+    stream.accepted,
+    (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere' && error.retryable,
+  );
   assert.equal(seen.closes.length, 1);
   stream.destroy();
   assert.equal(seen.closes.length, 1);
@@ -122,7 +131,8 @@ test('a reader that does not consume stops its own stream at the window, and no 
     granted = got;
   }
   await settle();
-  const bytesOf = (id: number): number => peer.of(FRAME.data).reduce((sum, frame) => sum + (frame.id === id ? frame.body.length : 0), 0);
+  const bytesOf = (id: number): number =>
+    peer.of(FRAME.data).reduce((sum, frame) => sum + (frame.id === id ? frame.body.length : 0), 0);
   assert.equal(bytesOf(1), INITIAL_WINDOW_BYTES);
   assert.equal(bytesOf(3), 64 * 32 * 1024);
 });
@@ -141,7 +151,9 @@ test('ready streams take turns of one frame, and a late small stream waits for a
   assert.ok(at > 0);
   // What the socket had taken, and one turn of each of the four.
   assert.ok(before <= (2 + 4) * 32 * 1024, `${before} bytes went before the small frame`);
-  const turns = bulk.map((_, index) => order.filter((frame) => frame.id === 1 + 2 * index).reduce((sum, frame) => sum + frame.body.length, 0));
+  const turns = bulk.map((_, index) =>
+    order.filter((frame) => frame.id === 1 + 2 * index).reduce((sum, frame) => sum + frame.body.length, 0),
+  );
   assert.deepEqual(turns, [0x4_0000, 0x4_0000, 0x4_0000, 0x4_0000]);
 });
 
@@ -206,8 +218,16 @@ const VIOLATIONS: readonly [name: string, send: (end: OneEnd) => readonly Buffer
   ['FIN twice', () => [open(1), encodeFrame(FRAME.fin, 1), encodeFrame(FRAME.fin, 1)], 'TUNNEL_STREAM_VIOLATION'],
   ['ACCEPT of its own stream', () => [open(1), encodeFrame(FRAME.accept, 1)], 'TUNNEL_STREAM_VIOLATION'],
   ['DATA before ACCEPT', (end) => (end.mux.open(Buffer.from('h')), [data(2, 1)]), 'TUNNEL_STREAM_VIOLATION'],
-  ['FIN before ACCEPT', (end) => (end.mux.open(Buffer.from('h')), [encodeFrame(FRAME.fin, 2)]), 'TUNNEL_STREAM_VIOLATION'],
-  ['ACCEPT twice', (end) => (end.mux.open(Buffer.from('h')), [encodeFrame(FRAME.accept, 2), encodeFrame(FRAME.accept, 2)]), 'TUNNEL_STREAM_VIOLATION'],
+  [
+    'FIN before ACCEPT',
+    (end) => (end.mux.open(Buffer.from('h')), [encodeFrame(FRAME.fin, 2)]),
+    'TUNNEL_STREAM_VIOLATION',
+  ],
+  [
+    'ACCEPT twice',
+    (end) => (end.mux.open(Buffer.from('h')), [encodeFrame(FRAME.accept, 2), encodeFrame(FRAME.accept, 2)]),
+    'TUNNEL_STREAM_VIOLATION',
+  ],
   ['CREDIT of 0', () => [open(1), encodeCredit(1, 0)], 'TUNNEL_STREAM_VIOLATION'],
   ['CREDIT overflow', () => [open(1), encodeCredit(1, 0x7fff_ffff)], 'TUNNEL_STREAM_VIOLATION'],
   ['PONG that nobody asked for', () => [encodeFrame(FRAME.pong, 0, Buffer.alloc(8, 9))], 'TUNNEL_PONG'],
@@ -227,7 +247,7 @@ for (const [name, send, expected] of VIOLATIONS) {
     assert.equal(seen.closes.length, 1);
     assert.ok(seen.closes[0] instanceof StreamResetError && seen.closes[0].reason === 'lost');
     assert.equal(end.mux.streamCount, 0);
-    assert.equal(end.clock.pending, 0);
+    assert.equal(end.clock.pendingTimers, 0);
   });
 }
 
@@ -246,7 +266,10 @@ test('streams above maxStreams are refused both ways with limit', async () => {
     peer.of(FRAME.rst).map((frame) => [frame.id, frame.body[0]]),
     [[5, 3]],
   );
-  await assert.rejects(mux.open(Buffer.from('h')).accepted, (error) => error instanceof StreamResetError && error.reason === 'limit');
+  await assert.rejects(
+    mux.open(Buffer.from('h')).accepted,
+    (error) => error instanceof StreamResetError && error.reason === 'limit',
+  );
   assert.deepEqual(closes, []);
 });
 
@@ -280,8 +303,12 @@ test('unanswered openings are bounded, also those that were reset meanwhile', as
 });
 
 test('a flood of openings and resets ends the connection', async () => {
-  const { peer, incoming, closes, clock } = muxWithRawPeer('agent', { abandonedOpensBurst: 10, abandonedOpensPerSecond: 10 });
-  const flood = (from: number): Buffer[] => Array.from({ length: 10 }, (_, n) => Buffer.concat([open(from + 2 * n), encodeReset(from + 2 * n, 5, '')]));
+  const { peer, incoming, closes, clock } = muxWithRawPeer('agent', {
+    abandonedOpensBurst: 10,
+    abandonedOpensPerSecond: 10,
+  });
+  const flood = (from: number): Buffer[] =>
+    Array.from({ length: 10 }, (_, n) => Buffer.concat([open(from + 2 * n), encodeReset(from + 2 * n, 5, '')]));
   peer.send(...flood(1));
   await settle();
   clock.advance(1000);
@@ -334,7 +361,8 @@ test('a window grows while its stream drains within two round trips, to its boun
     for (; credit >= 0x8000; credit -= 0x8000, sent += 0x8000) frames.push(data(1, 0x8000));
     if (frames.length > 0) peer.send(...frames);
     await settle(30);
-    credit = INITIAL_WINDOW_BYTES - sent + peer.of(FRAME.credit).reduce((sum, frame) => sum + frame.body.readUInt32BE(0), 0);
+    credit =
+      INITIAL_WINDOW_BYTES - sent + peer.of(FRAME.credit).reduce((sum, frame) => sum + frame.body.readUInt32BE(0), 0);
   }
   assert.ok(credit <= 1024 * 1024, `window is ${credit}`);
   assert.ok(credit > 1024 * 1024 - 0x8_0000, `window is ${credit}`);
@@ -386,7 +414,7 @@ test('silence ends the connection, a byte keeps it', async () => {
   assert.equal(peer.of(FRAME.ping).length, 1, 'one PING is out at a time');
   clock.advance(60);
   assert.deepEqual(closes.map(code), ['TUNNEL_SILENT']);
-  assert.equal(clock.pending, 0);
+  assert.equal(clock.pendingTimers, 0);
 });
 
 test('after DRAIN no stream is opened here, and live ones go on', async () => {
@@ -395,7 +423,10 @@ test('after DRAIN no stream is opened here, and live ones go on', async () => {
   await settle();
   peer.send(encodeFrame(FRAME.drain, 0), encodeFrame(FRAME.accept, 1));
   await stream.accepted;
-  await assert.rejects(mux.open(Buffer.from('h')).accepted, (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere');
+  await assert.rejects(
+    mux.open(Buffer.from('h')).accepted,
+    (error) => error instanceof StreamResetError && error.reason === 'retry-elsewhere',
+  );
   stream.write(Buffer.from('on'));
   await settle();
   assert.equal(peer.of(FRAME.data).length, 1);

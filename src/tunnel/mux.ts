@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { BugError, LimitError, ProtocolError, UpstreamError } from '../errors.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../telemetry/clock.ts';
 import { Egress } from './egress.ts';
 import { FRAME, FrameDecoder, encodeFrame, type FrameType } from './frame.ts';
 import { INITIAL_WINDOW_BYTES, type MuxLimits, type TunnelCounters } from './limits.ts';
@@ -59,7 +59,7 @@ export class Mux {
     this.#limits = options.limits;
     this.#nextLocalId = options.side === 'proxy' ? 1 : 2;
     this.#abandoned = 0;
-    this.#abandonedAtMs = options.clock.nowMs();
+    this.#abandonedAtMs = options.clock.monotonic();
     this.#egress = new Egress(socket, {
       counters: options.counters,
       maxControlBacklogBytes: this.#limits.maxControlBacklogBytes,
@@ -167,7 +167,7 @@ export class Mux {
       blocked: () => egress.blocked,
       roundTripMs: () => this.#keepAlive.roundTripMs,
       maxStreamWindowBytes: this.#limits.maxStreamWindowBytes,
-      nowMs: () => this.#options.clock.nowMs(),
+      nowMs: () => this.#options.clock.monotonic(),
       sendData: (id, bytes) => egress.data(id, bytes),
       sendControl: (frame) => {
         if (!this.#closed) egress.control(frame);
@@ -328,7 +328,7 @@ export class Mux {
   }
 
   #countAbandoned(): void {
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.monotonic();
     const { abandonedOpensPerSecond, abandonedOpensBurst } = this.#limits;
     this.#abandoned =
       Math.max(0, this.#abandoned - ((nowMs - this.#abandonedAtMs) / 1000) * abandonedOpensPerSecond) + 1;

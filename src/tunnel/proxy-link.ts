@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { LimitError } from '../errors.ts';
 import { type BackoffOptions, backoffMs } from './backoff.ts';
-import type { Alarm, Clock } from './clock.ts';
+import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
 import { Mux } from './mux.ts';
 import { STREAM_PURPOSE, type IncomingStream, type TunnelStream } from './tunnel.ts';
@@ -47,7 +47,7 @@ export class ProxyLink {
   #announceOwed = false;
   #attempt = 0;
   #connectedAtMs = 0;
-  #alarm: Alarm | undefined;
+  #alarm: Timer | undefined;
   #retired = false;
 
   constructor(address: string, options: ProxyLinkOptions) {
@@ -120,7 +120,7 @@ export class ProxyLink {
   }
 
   #start(socket: Duplex): void {
-    this.#connectedAtMs = this.#options.clock.nowMs();
+    this.#connectedAtMs = this.#options.clock.monotonic();
     this.#error = undefined;
     this.#mux = new Mux(socket, {
       side: 'agent',
@@ -163,7 +163,7 @@ export class ProxyLink {
       return;
     }
     const { clock, backoff, random } = this.#options;
-    const wasStable = this.#state !== 'connecting' && clock.nowMs() - this.#connectedAtMs >= STABLE_MS;
+    const wasStable = this.#state !== 'connecting' && clock.monotonic() - this.#connectedAtMs >= STABLE_MS;
     this.#attempt = wasStable ? 0 : this.#attempt + 1;
     this.#error = error;
     this.#change('waiting');
