@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { Client } from 'pg';
 import { startCluster, type Cluster } from '../kit/cluster.ts';
-import { field, message, RawPostgres, upgrade, type RawMessage } from '../kit/raw-postgres.ts';
+import { field, message, RawPostgres, startup, upgrade, type RawMessage } from '../kit/raw-postgres.ts';
 import { databaseConfig, openClient, type DatabaseConfig } from '../kit/writers.ts';
 import { npmPostgres } from '../servers/postgres-binaries.ts';
 
@@ -104,12 +104,12 @@ suite('bad input', () => {
     const client = await openClient(config);
     await client.query('select 1');
     await client.end();
-    await Promise.all(slow.map((socket) => (socket.destroyed ? undefined : once(socket.resume(), 'close'))));
+    for (const socket of slow) if (!socket.destroyed) await once(socket.resume(), 'close');
   });
 
   test('TLS without a client certificate is refused in words', async () => {
     const socket = await upgrade(connect(cluster.proxies[0]?.port ?? 0, '127.0.0.1'), { ca: config.ca });
-    socket.write(Buffer.from('000000210003000075736572007265616465720064617461626173650078000000'.slice(0, 66), 'hex'));
+    socket.write(startup({ user: 'reader', database: 'postgres' }));
     const reply = Buffer.concat(await socket.toArray().catch(() => [])) as Buffer;
     assert.match(reply.toString('latin1'), /FATAL[\s\S]*certificate/);
   });
@@ -152,7 +152,7 @@ suite('bad input', () => {
     const raw = await stalledReaders(config, 10);
     await bystanderLives();
     const after = residentMb(cluster);
-    for (const client of [...stalled]) client.close();
+    for (const client of stalled) client.close();
     for (const socket of raw) socket.destroy();
     for (const [index, mb] of after.entries())
       assert.ok(mb - (before[index] ?? 0) < 120, `grew from ${before[index]} to ${mb} MB`);
@@ -187,13 +187,9 @@ async function stalledReaders(config: DatabaseConfig, count: number): Promise<So
       const tcp = connect(config.port, '127.0.0.1');
       const socket = await upgrade(tcp, config);
       socket.on('error', () => undefined);
-      const startup = Buffer.from(`\0\x03\0\0user\0${config.user}\0database\0${config.database}\0\0`, 'latin1');
-      const length = Buffer.alloc(4);
-      length.writeInt32BE(startup.length + 4);
       socket.write(
         Buffer.concat([
-          length,
-          startup,
+          startup(config),
           message('Q', Buffer.from("select repeat('x', 1000) from generate_series(1, 1000000)\0")),
         ]),
       );

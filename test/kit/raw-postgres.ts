@@ -198,7 +198,8 @@ export async function upgrade(
   return secure;
 }
 
-function startup(address: RawAddress): Buffer {
+/** A StartupMessage. */
+export function startup(address: Pick<RawAddress, 'user' | 'database' | 'parameters' | 'protocolVersion'>): Buffer {
   const parameters = Object.entries({ user: address.user, database: address.database, ...address.parameters });
   const body = Buffer.concat([
     int32(address.protocolVersion ?? 0x0003_0000),
