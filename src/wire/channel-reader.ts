@@ -58,10 +58,16 @@ export class ChannelReader {
     await this.#fill(shape.headerBytes, signal);
     const length = shape.lengthOf(this.#peek(shape.headerBytes));
     if (length > shape.maxBytes) {
-      throw new LimitError('WIRE_FRAME_TOO_LONG', `${shape.name} of ${length} bytes exceeds ${shape.limitName} ${shape.maxBytes}`);
+      throw new LimitError(
+        'WIRE_FRAME_TOO_LONG',
+        `${shape.name} of ${length} bytes exceeds ${shape.limitName} ${shape.maxBytes}`,
+      );
     }
     if (!Number.isSafeInteger(length) || length < shape.headerBytes) {
-      throw new ProtocolError('WIRE_FRAME_TOO_SHORT', `${shape.name} claims ${length} bytes, its header alone has ${shape.headerBytes}`);
+      throw new ProtocolError(
+        'WIRE_FRAME_TOO_SHORT',
+        `${shape.name} claims ${length} bytes, its header alone has ${shape.headerBytes}`,
+      );
     }
     return await this.readExactly(length, signal);
   }
@@ -95,12 +101,17 @@ export class ChannelReader {
   }
 
   async #fill(count: number, signal: AbortSignal): Promise<void> {
-    if (this.#wake !== undefined || this.#released) throw new BugError('a reader takes one read at a time, and none after release');
+    if (this.#wake !== undefined || this.#released)
+      throw new BugError('a reader takes one read at a time, and none after release');
     signal.throwIfAborted();
     while (this.#buffered < count) {
       if (this.#over) {
         const cause = this.#error === undefined ? {} : { cause: this.#error };
-        throw new ProtocolError('WIRE_CLOSED', `peer ended the connection after ${this.#buffered} of ${count} expected bytes`, cause);
+        throw new ProtocolError(
+          'WIRE_CLOSED',
+          `peer ended the connection after ${this.#buffered} of ${count} expected bytes`,
+          cause,
+        );
       }
       await this.#more(signal);
     }
@@ -120,7 +131,8 @@ export class ChannelReader {
   }
 
   #peek(count: number): Buffer {
-    const joined = this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#buffered);
+    const joined =
+      this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#buffered);
     this.#chunks = joined.length === 0 ? [] : [joined];
     return Buffer.from(joined.subarray(0, count));
   }

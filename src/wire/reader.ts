@@ -57,6 +57,11 @@ export class Reader {
     return this.#bytes.readInt32BE(this.#take(field, 4));
   }
 
+  /** The next Int32 without reading it; zero when fewer than four bytes are left. */
+  peekInt32(): number {
+    return this.remaining < 4 ? 0 : this.#bytes.readInt32BE(this.#at);
+  }
+
   int64(field: string): bigint {
     return this.#bytes.readBigInt64BE(this.#take(field, 8));
   }
@@ -96,7 +101,8 @@ export class Reader {
   }
 
   skip(field: string, count: number): void {
-    if (count < 0) throw new ProtocolError(`${this.#code}_BAD_LENGTH`, `${this.#name} ${field} has the impossible length ${count}`);
+    if (count < 0)
+      throw new ProtocolError(`${this.#code}_BAD_LENGTH`, `${this.#name} ${field} has the impossible length ${count}`);
     this.#take(field, count);
   }
 

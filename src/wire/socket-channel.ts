@@ -178,7 +178,9 @@ export class SocketChannel implements Channel {
     try {
       callback(receiver);
     } catch (error: unknown) {
-      this.destroy(error instanceof Error ? error : new Error('receiver threw a value that is no error', { cause: error }));
+      this.destroy(
+        error instanceof Error ? error : new Error('receiver threw a value that is no error', { cause: error }),
+      );
     }
   }
 

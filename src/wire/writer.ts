@@ -76,7 +76,8 @@ export class Writer {
 
   /** Overwrites four bytes written before, for lengths known only at the end. */
   patchInt32(at: number, value: number): this {
-    if (at < 0 || at + 4 > this.#length) throw new BugError(`patch at ${at} is outside the ${this.#length} bytes written`);
+    if (at < 0 || at + 4 > this.#length)
+      throw new BugError(`patch at ${at} is outside the ${this.#length} bytes written`);
     this.#bytes.writeInt32BE(checked(value, -0x80000000, 0x7fffffff), at);
     return this;
   }
@@ -103,6 +104,7 @@ export class Writer {
 }
 
 function checked(value: number, min: number, max: number): number {
-  if (!Number.isInteger(value) || value < min || value > max) throw new BugError(`${value} does not fit a field of ${min} to ${max}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new BugError(`${value} does not fit a field of ${min} to ${max}`);
   return value;
 }

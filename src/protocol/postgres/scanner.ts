@@ -89,7 +89,7 @@ export class MessageScanner {
   /** Messages of `copyType` seen, and their body bytes. */
   copies = 0;
   copyBytes = 0;
-  /** Stream offset just behind the message that is being reported (or behind the last header seen, for skipped ones). */
+  /** Stream offset just behind the message that is being reported, or else behind the last one whose header was seen. */
   messageEnd = 0;
 
   readonly #rules: CompiledRules;
@@ -133,12 +133,8 @@ export class MessageScanner {
     let at = 0;
     for (;;) {
       if (this.#remaining > 0) {
-        const count = Math.min(this.#remaining, length - at);
-        if (this.#collecting) this.#collect(chunk, at, at + count);
-        this.#remaining -= count;
-        at += count;
+        at = this.#goOn(chunk, at);
         if (this.#remaining > 0) return length;
-        if (this.#collecting) this.#report(at);
       }
       if (at >= length) return length;
       const messageAt = at;
@@ -156,41 +152,55 @@ export class MessageScanner {
         type = this.#header[0] ?? 0;
         size = this.#header.readInt32BE(1);
       }
-      const total = size - 4;
-      const action = this.#rules.action[type] ?? REFUSED;
-      this.#check(type, size, action);
-      if (type === this.#rules.headType && total >= this.#rules.headBytes) {
-        if (length - at < this.#rules.headBytes) return messageAt;
-        this.#sink.head?.(type, chunk, at);
-      }
-      if (action === WANTED) {
-        const cap = this.#rules.caps[type] ?? 0;
-        if (length - at >= total && total <= cap) {
-          this.messageEnd = this.#base + at + total;
-          this.#sink.message(type, chunk, at, at + total, total, undefined);
-          at += total;
-          continue;
-        }
-        this.#begin(type, total, cap);
-        if (total === 0) this.#report(at);
-        continue;
-      }
-      if (action === ROW) {
-        this.rows += 1;
-        this.rowBytes += total;
-      } else if (action === COPY) {
-        this.copies += 1;
-        this.copyBytes += total;
-      }
-      this.messageEnd = this.#base + at + total;
-      const left = length - at;
-      if (total <= left) at += total;
-      else {
-        this.#remaining = total - left;
-        this.#collecting = false;
-        return length;
-      }
+      at = this.#message(chunk, at, type, size);
+      if (at < 0) return messageAt;
     }
+  }
+
+  /** A message's header was read and its body begins at `at`. Returns where to go on, or -1 when its head must come whole. */
+  #message(chunk: Buffer, at: number, type: number, size: number): number {
+    const total = size - 4;
+    const action = this.#rules.action[type] ?? REFUSED;
+    if (action === REFUSED || size < 4 || size > maxMessageBytes) this.#refuse(type, size, action);
+    const left = chunk.length - at;
+    if (type === this.#rules.headType && total >= this.#rules.headBytes) {
+      if (left < this.#rules.headBytes) return -1;
+      this.#sink.head?.(type, chunk, at);
+    }
+    this.messageEnd = this.#base + at + total;
+    if (action === WANTED) {
+      const cap = this.#rules.caps[type] ?? 0;
+      if (left >= total && total <= cap) {
+        this.#sink.message(type, chunk, at, at + total, total, undefined);
+        return at + total;
+      }
+      this.#begin(type, total, cap);
+      if (total === 0) this.#report();
+      return at;
+    }
+    if (action !== SKIP) this.#count(action, total);
+    if (total <= left) return at + total;
+    this.#remaining = total - left;
+    return chunk.length;
+  }
+
+  #count(action: number, total: number): void {
+    if (action === ROW) {
+      this.rows += 1;
+      this.rowBytes += total;
+    } else {
+      this.copies += 1;
+      this.copyBytes += total;
+    }
+  }
+
+  /** The rest of a message that an earlier chunk began, as far as it is here. */
+  #goOn(chunk: Buffer, at: number): number {
+    const end = at + Math.min(this.#remaining, chunk.length - at);
+    if (this.#collecting) this.#collect(chunk, at, end);
+    this.#remaining -= end - at;
+    if (this.#remaining === 0 && this.#collecting) this.#report();
+    return end;
   }
 
   #gather(chunk: Buffer, from: number): number {
@@ -203,14 +213,19 @@ export class MessageScanner {
     return at;
   }
 
-  #check(type: number, size: number, action: number): void {
+  #refuse(type: number, size: number, action: number): never {
     if (action === REFUSED) {
-      throw new ProtocolError('PG_UNKNOWN_MESSAGE', `postgres: ${this.#rules.peer} sent a message of the unknown type 0x${type.toString(16).padStart(2, '0')}`);
+      const shown = `0x${type.toString(16).padStart(2, '0')}`;
+      throw new ProtocolError(
+        'PG_UNKNOWN_MESSAGE',
+        `postgres: ${this.#rules.peer} sent a message of the type ${shown}, which may not come here`,
+      );
     }
-    if (size < 4 || size > maxMessageBytes) {
-      const limit = `4 to maxMessageBytes ${maxMessageBytes}`;
-      throw new ProtocolError('PG_BAD_LENGTH', `postgres: ${this.#rules.peer} sent a message with the length ${size}, expected ${limit}`);
-    }
+    const limit = `4 to maxMessageBytes ${maxMessageBytes}`;
+    throw new ProtocolError(
+      'PG_BAD_LENGTH',
+      `postgres: ${this.#rules.peer} sent a message of length ${size}, expected ${limit}`,
+    );
   }
 
   #begin(type: number, total: number, cap: number): void {
@@ -238,13 +253,12 @@ export class MessageScanner {
     this.#kept = need;
   }
 
-  #report(at: number): void {
+  #report(): void {
     const body = this.#body;
     const digest = this.#hash?.digest('hex');
     this.#collecting = false;
     this.#body = EMPTY;
     this.#hash = undefined;
-    this.messageEnd = this.#base + at;
     this.#sink.message(this.#type, body, 0, this.#kept, this.#total, digest);
   }
 }
