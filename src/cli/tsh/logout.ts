@@ -1,0 +1,30 @@
+import type { Outcome } from '../command.ts';
+import type { Io } from '../io.ts';
+import { say } from '../io.ts';
+import { removeServices } from './pg-service-file.ts';
+import type { Profile } from './profile.ts';
+import { ProfileStore } from './profile.ts';
+
+/** Removes every key and certificate of one profile or of all, and the sections that they made in `pg_service.conf`. */
+export function logout(
+  io: Io,
+  options: { readonly proxy?: string | undefined; readonly all?: boolean | undefined },
+): Outcome {
+  const store = new ProfileStore(io);
+  const one = options.all === true ? undefined : store.read(options.proxy ?? io.env['TESSERA_PROXY']);
+  const profiles: readonly Profile[] = options.all === true ? store.list() : one === undefined ? [] : [one];
+  if (profiles.length === 0) {
+    say(io, 'Nobody is signed in. Next: tsh login --proxy=<host:port> --user=<you>');
+    return;
+  }
+  for (const profile of profiles) {
+    const names = store.databaseNames(profile);
+    removeServices(
+      io,
+      names.map((name) => `${profile.cluster}-${name}`),
+    );
+    store.forget(profile);
+    say(io, `Signed out of ${profile.proxy} (${profile.user}).`);
+  }
+  say(io, `Next: tsh login --proxy=${profiles[0]?.proxy ?? ''} --user=${profiles[0]?.user ?? ''}`);
+}
