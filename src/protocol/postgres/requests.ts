@@ -111,16 +111,7 @@ export class Requests implements MessageSink {
     };
     state.observer.bind?.(portal);
     if (state.skipping !== undefined) return;
-    const uncertain =
-      link !== undefined && isUncertain(link, state.group, state.statementGeneration, memory?.generation);
-    const portalMemory: PortalMemory = {
-      portal,
-      uncertain,
-      otherTexts: uncertain && link !== undefined ? olderTexts(link) : NO_TEXTS,
-      generation: state.portalGeneration,
-      memoryBytes: values === NO_VALUES ? 256 : end - start + 256,
-      executed: false,
-    };
+    const portalMemory = this.#portalMemory(portal, link, values === NO_VALUES ? 256 : end - start + 256);
     const portalLink = state.portals.change(portalKey, portalMemory, state.group);
     this.#enqueue(pendingEntry('bind', state.group, undefined, undefined, portalLink, portalMemory.memoryBytes));
   }

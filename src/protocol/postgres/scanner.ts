@@ -168,20 +168,22 @@ export class MessageScanner {
       this.#sink.head?.(type, chunk, at);
     }
     this.messageEnd = this.#base + at + total;
-    if (action === WANTED) {
-      const cap = this.#rules.caps[type] ?? 0;
-      if (left >= total && total <= cap) {
-        this.#sink.message(type, chunk, at, at + total, total, undefined);
-        return at + total;
-      }
-      this.#begin(type, total, cap);
-      if (total === 0) this.#report();
-      return at;
-    }
+    if (action === WANTED) return this.#wanted(chunk, at, type, total);
     if (action !== SKIP) this.#count(action, total);
     if (total <= left) return at + total;
     this.#remaining = total - left;
     return chunk.length;
+  }
+
+  #wanted(chunk: Buffer, at: number, type: number, total: number): number {
+    const cap = this.#rules.caps[type] ?? 0;
+    if (chunk.length - at >= total && total <= cap) {
+      this.#sink.message(type, chunk, at, at + total, total, undefined);
+      return at + total;
+    }
+    this.#begin(type, total, cap);
+    if (total === 0) this.#report();
+    return at;
   }
 
   #count(action: number, total: number): void {
