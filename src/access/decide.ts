@@ -221,7 +221,10 @@ function refuse(audit: string, identity: UserIdentity, database: Database, asked
 
 /** Comes from clients: bounded, and control characters escaped. */
 function quoted(text: string): string {
-  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}...` : text);
+  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}...` : text).replaceAll(
+    /[\u007f-\u009f\u2028-\u202e]/g,
+    '?',
+  );
 }
 
 /** One text for each address: IPv4 inside IPv6 unwrapped, zones dropped, IPv6 in its shortest form. */

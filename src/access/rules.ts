@@ -4,7 +4,6 @@ import type { Resource, Role, Rule } from '../resource/resource.ts';
 import { traitOf } from './entries.ts';
 import { evaluateCondition, EvaluationError, type Value } from './evaluate.ts';
 
-/** Things that rules speak about and that are not resources of their own. */
 export type RuleVerb = 'list' | 'create' | 'read' | 'readnosecrets' | 'update' | 'delete' | 'rotate' | 'use';
 
 /** What `where` may look at beside the person. Absent: a rule that needs it is not understood. */
@@ -37,10 +36,9 @@ export function ruleAllows(
 function covers(rule: Rule, kind: string, verb: RuleVerb, deny: boolean): boolean {
   if (!rule.resources.includes('*') && !rule.resources.includes(kind)) return false;
   if (rule.verbs.includes('*') || rule.verbs.includes(verb)) return true;
-  // Who may read all may read without secrets; who may not read even that may not read all.
-  return deny
-    ? verb === 'read' && rule.verbs.includes('readnosecrets')
-    : verb === 'readnosecrets' && rule.verbs.includes('read');
+  // Reading includes reading without secrets; to deny, either word is enough for both.
+  if (verb === 'readnosecrets') return rule.verbs.includes('read');
+  return deny && verb === 'read' && rule.verbs.includes('readnosecrets');
 }
 
 function whereHolds(
@@ -74,17 +72,25 @@ function parsedWhere(where: string): Node | undefined {
 
 /** The documented names of `where`. */
 function valueOf(parts: readonly string[], identity: UserIdentity, { resource, participants }: RuleContext): Value {
+  const value = valueOfUser(parts, identity) ?? valueOfResource(parts, resource);
+  if (value !== undefined) return value;
+  if (parts.join('.') === 'session.participants' && participants !== undefined) return participants;
+  throw new EvaluationError(`unknown name ${parts.join('.')}`);
+}
+
+function valueOfUser(parts: readonly string[], identity: UserIdentity): Value | undefined {
   const name = parts.slice(0, 3).join('.');
   if (parts.length === 3 && name === 'user.metadata.name') return identity.user;
   if (parts.length === 3 && name === 'user.spec.roles') return identity.roles;
-  if (parts.length === 4 && name === 'user.spec.traits') return traitOf(identity.traits, parts[3] ?? '');
-  if (parts.length === 2 && name === 'session.participants' && participants !== undefined) return participants;
-  if (resource !== undefined) {
-    const labels = resource.metadata.labels ?? {};
-    if (parts.length === 2 && name === 'resource.kind') return resource.kind;
-    if (parts.length === 3 && name === 'resource.metadata.name') return resource.metadata.name;
-    if (parts.length === 4 && name === 'resource.metadata.labels')
-      return Object.hasOwn(labels, parts[3] ?? '') ? (labels[parts[3] ?? ''] ?? '') : '';
-  }
-  throw new EvaluationError(`unknown name ${parts.join('.')}`);
+  return parts.length === 4 && name === 'user.spec.traits' ? traitOf(identity.traits, parts[3] ?? '') : undefined;
+}
+
+function valueOfResource(parts: readonly string[], resource: Resource | undefined): Value | undefined {
+  if (resource === undefined) return undefined;
+  const [, , , key = ''] = parts;
+  const labels = resource.metadata.labels ?? {};
+  if (parts.join('.') === 'resource.kind') return resource.kind;
+  if (parts.join('.') === 'resource.metadata.name') return resource.metadata.name;
+  if (parts.length !== 4 || parts.slice(0, 3).join('.') !== 'resource.metadata.labels') return undefined;
+  return Object.hasOwn(labels, key) ? (labels[key] ?? '') : '';
 }

@@ -3,7 +3,6 @@ import {
   isAlias,
   isMap,
   isNode,
-  isPair,
   isScalar,
   isSeq,
   Lexer,
@@ -99,29 +98,40 @@ function readDocument(document: Document.Parsed, place: (offset: number) => stri
   return { value, place: (keys, of = 'value') => place(offsetOf(document, keys, of)) };
 }
 
-/** Walks down as far as the document goes; merge keys and aliases lead to where they were written. */
+/** Walks down as far as the document goes; an alias leads to where its value was written. */
 function offsetOf(document: Document.Parsed, keys: readonly PropertyKey[], of: 'key' | 'value'): number {
   let node: Node | null = document.contents;
   let offset = node?.range?.[0] ?? 0;
   for (const [index, key] of keys.entries()) {
     if (isAlias(node)) node = node.resolve(document) ?? null;
-    const last = index === keys.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
-      if (pair === undefined || !isPair(pair)) break;
-      const keyOffset = isNode(pair.key) ? pair.key.range?.[0] : undefined;
-      const valueNode = isNode(pair.value) ? pair.value : null;
-      node = valueNode;
-      const written = isScalar(valueNode) && valueNode.source === '' ? undefined : valueNode?.range?.[0];
-      offset = (last && of === 'key' ? keyOffset : (written ?? keyOffset)) ?? offset;
-    } else if (isSeq(node)) {
-      const item: unknown = node.items[Number(key)];
-      if (!isNode(item)) break;
-      node = item;
-      offset = item.range?.[0] ?? offset;
-    } else break;
+    const step = stepDown(node, key);
+    if (step === undefined) break;
+    node = step.value;
+    const wantsKey = of === 'key' && index === keys.length - 1;
+    offset = (wantsKey ? step.keyOffset : (writtenOffset(node) ?? step.keyOffset)) ?? offset;
   }
   return offset;
+}
+
+function stepDown(
+  node: Node | null,
+  key: PropertyKey,
+): { readonly value: Node | null; readonly keyOffset: number | undefined } | undefined {
+  if (isMap(node)) {
+    const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+    if (pair === undefined) return undefined;
+    return {
+      value: isNode(pair.value) ? pair.value : null,
+      keyOffset: isNode(pair.key) ? pair.key.range?.[0] : undefined,
+    };
+  }
+  const item: unknown = isSeq(node) ? node.items[Number(key)] : undefined;
+  return isNode(item) ? { value: item, keyOffset: item.range?.[0] } : undefined;
+}
+
+/** Undefined for a value that is not written down (`key:` with nothing after it). */
+function writtenOffset(node: Node | null): number | undefined {
+  return isScalar(node) && node.source === '' ? undefined : node?.range?.[0];
 }
 
 /**
@@ -153,6 +163,7 @@ function sayYaml(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'duplicate key';
   if (code === 'TAB_AS_INDENT') return 'tabs can not indent: use spaces';
   if (code === 'TAG_RESOLVE_FAILED') return 'unknown tag';
+  if (message.includes('call stack')) return `lists and maps nested deeper than ${maxDepth}`;
   const first = message.split('\n')[0] ?? '';
   return `not valid YAML: ${first.replaceAll(/"[^"]*"|'[^']*'/g, '...').slice(0, 120)}`;
 }

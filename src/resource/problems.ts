@@ -28,57 +28,61 @@ function position(line: string): readonly [number, number] {
   return [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
 }
 
-function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue, input: unknown, locate: Locate): string[] {
+type Issue = z.core.$ZodIssue;
+type Of<C extends Issue['code']> = Extract<Issue, { code: C }>;
+
+function describeIssue(schema: z.ZodType, issue: Issue, input: unknown, locate: Locate): string[] {
   const at = issue.path;
+  const got = valueAt(input, at);
   const say = (what: string): string => `${locate(at)}: ${dotted(at)}${at.length > 0 ? ': ' : ''}${what}`;
   switch (issue.code) {
-    case 'unrecognized_keys': {
-      const known = knownKeys(schema, at);
-      return issue.keys.map((key) => {
-        const meant = nearest(key, known);
-        return `${locate([...at, key], 'key')}: ${dotted([...at, key])}: unknown key${meant === undefined ? knownList(known) : `, did you mean ${meant}`}`;
-      });
-    }
-    case 'invalid_type': {
-      const got = typeName(valueAt(input, at));
-      if (got === 'nothing')
-        return [`${locate(at)}: ${dotted(at)}: is missing: expected ${expectedName(issue.expected)}`];
-      const quote = issue.expected === 'string' && (got === 'number' || got === 'boolean') ? ' (put it in quotes)' : '';
-      return [say(`expected ${expectedName(issue.expected)}, got ${got}${quote}`)];
-    }
-    case 'invalid_value': {
-      const words = issue.values.map(String);
-      const got = valueAt(input, at);
-      if (got === undefined || got === null)
-        return [`${locate(at)}: ${dotted(at)}: is missing: expected ${oneOf(words)}`];
-      const meant = typeof got === 'string' ? nearest(got, words) : undefined;
-      return [
-        say(`expected ${oneOf(words)}, got ${shown(got)}${meant === undefined ? '' : `, did you mean ${meant}`}`),
-      ];
-    }
+    case 'unrecognized_keys':
+      return unknownKeys(schema, issue, locate);
+    case 'invalid_type':
+      return [say(wrongType(issue, got))];
+    case 'invalid_value':
+      return [say(wrongValue(issue, got))];
     case 'invalid_union':
-      return (
-        issue.errors[0]?.flatMap((inner) =>
-          describeIssue(schema, { ...inner, path: [...at, ...inner.path] }, input, locate),
-        ) ?? [say(issue.message)]
+      return wrongUnion(issue).flatMap((inner) =>
+        describeIssue(schema, { ...inner, path: [...at, ...inner.path] }, input, locate),
       );
     case 'invalid_key':
       return issue.issues.map((inner) => `${locate(at, 'key')}: ${dotted(at)}: ${inner.message}`);
     case 'too_small':
-      return [
-        say(
-          `expected at least ${issue.minimum}${unit(issue.origin, issue.minimum)}, got ${measured(valueAt(input, at))}`,
-        ),
-      ];
+      return [say(`expected at least ${issue.minimum}${unit(issue.origin, issue.minimum)}, got ${measured(got)}`)];
     case 'too_big':
-      return [
-        say(
-          `expected at most ${issue.maximum}${unit(issue.origin, issue.maximum)}, got ${measured(valueAt(input, at))}`,
-        ),
-      ];
+      return [say(`expected at most ${issue.maximum}${unit(issue.origin, issue.maximum)}, got ${measured(got)}`)];
     default:
       return [say(issue.message)];
   }
+}
+
+function unknownKeys(schema: z.ZodType, { path, keys }: Of<'unrecognized_keys'>, locate: Locate): string[] {
+  const known = knownKeys(schema, path);
+  return keys.map((key) => {
+    const meant = nearest(key, known);
+    const hint = meant === undefined ? knownList(known) : `, did you mean ${meant}`;
+    return `${locate([...path, key], 'key')}: ${dotted([...path, key])}: unknown key${hint}`;
+  });
+}
+
+function wrongType({ expected }: Of<'invalid_type'>, got: unknown): string {
+  if (got === undefined || got === null) return `is missing: expected ${expectedName(expected)}`;
+  const quote = expected === 'string' && typeof got !== 'object' ? ' (put it in quotes)' : '';
+  return `expected ${expectedName(expected)}, got ${typeName(got)}${quote}`;
+}
+
+function wrongValue({ values }: Of<'invalid_value'>, got: unknown): string {
+  const words = values.map(String);
+  if (got === undefined || got === null) return `is missing: expected ${oneOf(words)}`;
+  const meant = typeof got === 'string' ? nearest(got, words) : undefined;
+  return `expected ${oneOf(words)}, got ${shown(got)}${meant === undefined ? '' : `, did you mean ${meant}`}`;
+}
+
+/** The issues of the branch that came nearest: the one whose problems lie deepest. */
+function wrongUnion({ errors }: Of<'invalid_union'>): readonly Issue[] {
+  const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length));
+  return errors.toSorted((a, b) => depth(b) - depth(a))[0] ?? [];
 }
 
 /** The keys that the object schema at `path` knows. Walks through wrappers; unions give all. */
@@ -136,6 +140,7 @@ function typeName(value: unknown): string {
 function expectedName(expected: string): string {
   if (expected === 'array') return 'a list';
   if (expected === 'object' || expected === 'record') return 'a map';
+  if (expected === 'boolean') return 'true or false';
   return expected === 'int' ? 'a whole number' : expected;
 }
 

@@ -18,7 +18,7 @@ const pem = z
   });
 
 /** MongoDB and Redis also take their own URI forms; nothing takes a user or password in it. */
-export function isDatabaseUri(protocol: string, uri: string): boolean {
+function isDatabaseUri(protocol: string, uri: string): boolean {
   if (splitHostPort(uri) !== undefined) return splitHostPort(uri)?.port !== 0;
   const schemes = protocol === 'mongodb' ? 'mongodb|mongodb\\+srv' : protocol === 'redis' ? 'redis|rediss' : undefined;
   return (
@@ -26,6 +26,16 @@ export function isDatabaseUri(protocol: string, uri: string): boolean {
     new RegExp(`^(?:${schemes})://[A-Za-z0-9.:,\\[\\]_-]+(?:/[^@\\s]*)?(?:\\?[^@\\s]*)?$`).test(uri)
   );
 }
+
+/** Says the problem beside every other one of the entry: a plain refinement would wait until they are gone. */
+export const uriRule = {
+  path: ['uri'],
+  error: ({ input }: { readonly input?: unknown }): string => {
+    const { protocol = '', uri = '' } = input as { readonly protocol?: string; readonly uri?: string };
+    return uriProblem(protocol, uri);
+  },
+  when: ({ value }: { readonly value: unknown }): boolean => typeof value === 'object' && value !== null,
+};
 
 export const adminUser = z
   .strictObject({ name: z.string().min(1).max(256), default_database: optional(z.string().min(1).max(256)) })
@@ -63,11 +73,8 @@ export const databaseSchema = z
         ),
         ...keptKeys(['aws', 'gcp', 'azure', 'ad', 'oracle', 'mongo_atlas']),
       })
-      .superRefine((spec, context) => {
-        if (!isDatabaseUri(spec.protocol, spec.uri))
-          context.addIssue({ code: 'custom', path: ['uri'], message: uriProblem(spec.protocol, spec.uri) });
-      })
-      .transform(({ ca_cert: older, dynamic_labels: _, tls, ...rest }) =>
+      .refine(isUriRight, uriRule)
+      .transform(({ ca_cert: older, dynamic_labels: _none, tls, ...rest }) =>
         compact({
           ...rest,
           tls: compact({ ...tls, mode: tls?.mode ?? ('verify-full' as const), ca_cert: tls?.ca_cert ?? older }),
@@ -77,8 +84,13 @@ export const databaseSchema = z
   })
   .transform(({ kind, version, metadata, spec }) => ({ kind, version, metadata, spec }));
 
+/** For `refine` of an entry with `protocol` and `uri`; a `uri` that is not there is another rule's problem. */
+export function isUriRight({ protocol, uri }: { readonly protocol: string; readonly uri: string }): boolean {
+  return typeof uri !== 'string' || uri === '' || isDatabaseUri(protocol, uri);
+}
+
 /** What to say when `isDatabaseUri` refuses. Never repeats the text: it may hold a password. */
-export function uriProblem(protocol: string, uri: string): string {
+function uriProblem(protocol: string, uri: string): string {
   if (uri.includes('@')) return 'a uri must not name a user or a password: expected host:port';
   return `expected host:port such as db.internal:5432${uri.includes('://') && protocol !== 'mongodb' && protocol !== 'redis' ? ' without a scheme' : ''}`;
 }

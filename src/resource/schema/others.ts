@@ -49,11 +49,9 @@ const lockTarget = z
     server_id: optional(targetName),
     access_request: optional(targetName),
     certificate: optional(
-      z
-        .string()
-        .regex(/^[0-9a-f]{64}$/, {
-          error: 'expected the SHA-256 of a certificate as 64 lower-case hexadecimal digits',
-        }),
+      z.string().regex(/^[0-9a-f]{64}$/, {
+        error: 'expected the SHA-256 of a certificate as 64 lower-case hexadecimal digits',
+      }),
     ),
     login: notEnforced,
     node: notEnforced,

@@ -128,11 +128,9 @@ const options = z
     pin_source_ip: optional(flag),
     lock: optional(z.enum(['strict', 'best_effort', '']).transform((mode) => (mode === '' ? undefined : mode))),
     device_trust_mode: optional(
-      z
-        .string()
-        .refine((mode) => ['', 'off', 'optional'].includes(mode), {
-          error: 'device trust is not supported: a role that demands it would be weaker than it looks; remove the key',
-        }),
+      z.string().refine((mode) => ['', 'off', 'optional'].includes(mode), {
+        error: 'device trust is not supported: a role that demands it would be weaker than it looks; remove the key',
+      }),
     ),
     ...keptKeys(keptOptions),
   })

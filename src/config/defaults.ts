@@ -1,0 +1,89 @@
+import { formatDuration } from '../resource/duration.ts';
+import { printSize } from './fields.ts';
+import type { AuthLimits, DatabaseLimits, JournalConfig, ProxyLimits, TunnelConfig } from './schema.ts';
+
+/** Every limit's default, in one place. Reasons stand with the types in schema.ts. */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const defaultDataDir = '/var/lib/tessera';
+/** As long as a certificate lives at most: then no session can be left. */
+export const defaultShutdownTimeoutMs = 30 * 3_600_000;
+export const defaultMaxLockAgeMs = 5 * 60_000;
+export const defaultHealthCheck = { intervalMs: 30_000, timeoutMs: 5000 } as const;
+
+export const defaultAuthLimits: AuthLimits = {
+  maxConnections: 15_000,
+  maxConnectionsPerClient: 1000,
+  handshakeTimeoutMs: 15_000,
+  anonymousRatePerMinute: 20,
+  anonymousBurst: 40,
+  maxPasswordHashes: 4,
+  maxSignatures: 10,
+  maxWatches: 10_000,
+  maxWatchHistory: 8192,
+  maxWatchQueue: 4096,
+  maxRequestBytes: 4 * MiB,
+  maxAuditBatchBytes: 16 * MiB,
+  maxSearchResults: 1000,
+};
+
+export const defaultProxyLimits: ProxyLimits = {
+  maxConnections: 15_000,
+  maxConnectionsPerClient: 1000,
+  handshakeTimeoutMs: 15_000,
+  maxClientHelloBytes: 64 * KiB,
+  maxStartupBytes: 10_000,
+  cancelRatePerMinute: 60,
+  maxTunnels: 10_000,
+  agentAcceptTimeoutMs: 10_000,
+};
+
+export const defaultTunnel: TunnelConfig = {
+  maxStreams: 8192,
+  streamWindowBytes: 256 * KiB,
+  maxStreamWindowBytes: 4 * MiB,
+  keepAliveIntervalMs: 10_000,
+  keepAliveTimeoutMs: 30_000,
+};
+
+export const defaultJournal: JournalConfig = {
+  maxBytes: 1024 * MiB,
+  sync: 'interval',
+  syncIntervalMs: 20,
+  fullWaitMs: 10_000,
+};
+
+export const defaultDatabaseLimits: DatabaseLimits = {
+  maxSessions: 8192,
+  maxStartupBytes: 10_000,
+  maxAuditedStatementBytes: 64 * KiB,
+  maxAuditedValuesBytes: 64 * KiB,
+  maxPreparedStatements: 10_000,
+  maxPipelinedStatements: 10_000,
+  connectTimeoutMs: 30_000,
+};
+
+/** `handshakeTimeoutMs` -> `handshake_timeout`: the name in the file. Sizes keep their `_bytes`. */
+export function keyInFile(name: string): string {
+  return name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A default as it would stand in the file. */
+export function valueInFile(name: string, value: number | string): string {
+  if (typeof value === 'string') return value;
+  if (name.endsWith('Ms')) return formatDuration(value);
+  return name.endsWith('Bytes') ? printSize(value) : String(value);
+}
+
+/** The values of a section over its defaults: keys of the file (`max_streams`) to names of the type (`maxStreams`, `...Ms`). */
+export function withDefaults<T extends { readonly [name: string]: number | string }>(
+  defaults: T,
+  section: object | undefined,
+): T {
+  const given: Readonly<Record<string, unknown>> = { ...section };
+  return Object.fromEntries(
+    Object.entries(defaults).map(([name, value]) => [name, given[keyInFile(name)] ?? value]),
+  ) as T;
+}
