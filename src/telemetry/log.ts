@@ -38,6 +38,8 @@ export function createLog(options: LogOptions = {}): Log {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'message',
+      // redact() has made plain objects of errors.
+      serializers: { err: (value: unknown) => value },
       formatters: { level: (label) => ({ level: label }) },
     },
     { write: text ? (line: string) => write(formatLine(line)) : write },
