@@ -53,7 +53,7 @@ export async function getResources(
   options: { readonly format: Format },
 ): Promise<Outcome> {
   const references =
-    what === 'all' ? READABLE.map((kind) => parseReference(kind)) : what.split(',').map(parseReference);
+    what === 'all' ? READABLE.map((kind): Reference => ({ kind })) : what.split(',').map(parseReference);
   const resources = await withAuth(io, globals, async (connection) =>
     (await Promise.all(references.map((one) => fetchResources(connection, one)))).flat(),
   );

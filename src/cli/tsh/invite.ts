@@ -50,13 +50,13 @@ export async function invite(io: Io, linkText: string, options: InviteOptions): 
 /** On stderr: it is for eyes and a camera, and must not end up in a file of results. */
 async function showSecret(io: Io, uri: string): Promise<void> {
   const secret = new URL(uri).searchParams.get('secret');
-  if (secret === null || !/^[A-Z2-7]+=*$/i.test(secret))
+  if (visible(uri) !== uri || secret === null || !/^[A-Z2-7]+=*$/i.test(secret))
     throw failure('INVITE_BROKEN', 'the Auth Service sent no one-time code secret', 'report this to the administrator');
   const { renderUnicodeCompact } = await import('uqr');
   tell(io, '\nScan this with an authenticator app (or type the secret):\n');
   // Dark modules must be dark: on most terminals the background is, so light is drawn.
   tell(io, renderUnicodeCompact(uri, { ecc: 'L', border: 2, invert: false }));
-  tell(io, `\n  Secret: ${(secret.match(/.{1,4}/g) ?? []).join(' ')}\n`);
+  tell(io, `\n  Secret: ${(secret.match(/.{1,4}/g) ?? []).join(' ')}\n  ${uri}\n`);
 }
 
 async function accept(

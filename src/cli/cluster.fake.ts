@@ -1,0 +1,279 @@
+/** For tests of this folder: one TLS port that answers like a proxy and, behind ALPN `tessera-auth`, like an Auth Service with a memory. */
+import { createServer } from 'node:http';
+import * as http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+import * as tls from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect';
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { AuthService, PutResourceRequest_Mode } from '../../gen/tessera/auth/v1/auth_pb.ts';
+import type { Authority } from '../pki/authority.ts';
+import { createAuthority } from '../pki/authority.ts';
+import { issueCertificate } from '../pki/issue.ts';
+import { generateKeyPair } from '../pki/keys.ts';
+import { databaseServerProfile, hostProfile, userProfile } from '../pki/profiles.ts';
+import type { UserIdentity } from '../resource/identity.ts';
+import type { Io } from './io.ts';
+
+export const PASSWORD = 'correct horse battery staple';
+export const CODE = '123456';
+export const INVITE = 'invitetoken0123456789';
+
+export type FakeCluster = {
+  readonly proxy: string;
+  readonly pin: string;
+  readonly resources: Map<string, { json: string; revision: bigint }>;
+  readonly events: string[];
+  /** Names of the calls, in order. */
+  readonly calls: string[];
+  /** Milliseconds that certificates of people live. */
+  ttlMs: number;
+  close(): void;
+};
+
+/** Starts it on loopback. `names`: what the public certificate is for. */
+export async function startFakeCluster(names: readonly string[] = ['localhost']): Promise<FakeCluster> {
+  const clock = (): number => Date.now();
+  const host = await createAuthority('host', 'fake', clock);
+  const user = await createAuthority('user', 'fake', clock);
+  const db = await createAuthority('db', 'fake', clock);
+  const cluster: FakeCluster = {
+    proxy: '',
+    pin: host.pin,
+    resources: new Map(),
+    events: [],
+    calls: [],
+    ttlMs: 3_600_000,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+  const sockets = new Set<tls.TLSSocket>();
+  const auth = http2.createServer(adapter(cluster, { host, user, db }));
+  const ping = createServer((request, response) => {
+    const found = request.url === '/webapi/ping';
+    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
+    response.end(
+      found
+        ? JSON.stringify({
+            cluster_name: 'fake',
+            server_version: '0',
+            proxy: { public_addr: cluster.proxy },
+            host_authorities: [host.certificatePem],
+            ca_pins: [host.pin],
+          })
+        : '{}',
+    );
+  });
+  const inner = tls.createSecureContext(await serverIdentity(host, 'auth', []));
+  const server = tls.createServer(
+    {
+      ...(await serverIdentity(host, 'proxy', names)),
+      SNICallback: (name, done) => (name === AUTH_SERVER_NAME ? done(null, inner) : done(null)),
+      ALPNProtocols: ['tessera-auth', 'http/1.1'],
+      requestCert: true,
+      rejectUnauthorized: false,
+    },
+    (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {}).once('close', () => sockets.delete(socket));
+      (socket.alpnProtocol === 'tessera-auth' ? auth : ping).emit('connection', socket);
+    },
+  );
+  server.on('tlsClientError', () => {});
+  const listening = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', listening.resolve);
+  await listening.promise;
+  return Object.assign(cluster, { proxy: `localhost:${(server.address() as AddressInfo).port}` });
+}
+
+/** A terminal of a test: no TTY, `input` as lines of stdin, everything written kept. */
+export function testIo(
+  home: string,
+  input = '',
+  env: Record<string, string> = {},
+): Io & { readonly out: () => string; readonly err: () => string } {
+  const stdin = new PassThrough();
+  stdin.end(input);
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const kept: { out: string; err: string } = { out: '', err: '' };
+  stdout.on('data', (chunk: Buffer) => (kept.out += chunk.toString()));
+  stderr.on('data', (chunk: Buffer) => (kept.err += chunk.toString()));
+  return { stdin, stdout, stderr, env, home, nowMs: () => Date.now(), out: () => kept.out, err: () => kept.err };
+}
+
+type Authorities = { readonly host: Authority; readonly user: Authority; readonly db: Authority };
+/** src/rpc/dial.ts asks for this name. */
+const AUTH_SERVER_NAME = 'auth.tessera.internal';
+const callerKey = createContextKey<X509Certificate | undefined>(undefined);
+
+function adapter(cluster: FakeCluster, authorities: Authorities): ReturnType<typeof connectNodeAdapter> {
+  return connectNodeAdapter({
+    routes: (router) =>
+      router.service(AuthService, { ...peopleCalls(cluster, authorities), ...adminCalls(cluster, authorities) }),
+    contextValues: (request) => {
+      cluster.calls.push(request.url?.split('/').at(-1) ?? '');
+      const socket = 'stream' in request ? request.stream.session?.socket : undefined;
+      const certificate = socket instanceof tls.TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      return createContextValues().set(callerKey, certificate);
+    },
+  });
+}
+
+function peopleCalls(cluster: FakeCluster, { host, user }: Authorities): Partial<ServiceImpl<typeof AuthService>> {
+  const identity: UserIdentity = {
+    kind: 'user',
+    user: 'alice',
+    userKind: 'local',
+    roles: ['access'],
+    traits: { db_users: ['reader'] },
+  };
+  const issue = async (publicKeyDer: Uint8Array, who: UserIdentity): Promise<string> =>
+    (await issueCertificate(user, userProfile(who), { publicKeyDer, ttlMs: cluster.ttlMs, nowMs: Date.now() })).pem;
+  return {
+    ping: () => ({ clusterName: 'fake', version: '0', hostAuthorities: [host.certificatePem], caPins: [host.pin] }),
+    async signIn(request) {
+      if (request.user !== 'alice' || request.password !== PASSWORD || request.oneTimeCode !== CODE) {
+        throw new ConnectError('wrong user name, password or one-time code', Code.Unauthenticated);
+      }
+      return {
+        certificate: await issue(request.publicKey, identity),
+        clusterName: 'fake',
+        hostAuthorities: [host.certificatePem],
+        roles: ['access'],
+        messageOfTheDay: 'be\u001b[31m kind',
+      };
+    },
+    startInvite(request) {
+      if (request.token !== INVITE) throw new ConnectError('no such invitation', Code.NotFound);
+      return {
+        user: 'alice',
+        kind: 'invite',
+        oneTimeCodeUri: 'otpauth://totp/fake:alice?secret=JBSWY3DPEHPK3PXP&issuer=fake',
+        expires: new Date(Date.now() + 3_600_000).toISOString(),
+      };
+    },
+    acceptInvite(request) {
+      if (request.oneTimeCode !== CODE) throw new ConnectError('wrong one-time code', Code.Unauthenticated);
+      return { user: 'alice' };
+    },
+    listDatabases(_, context) {
+      caller(context);
+      const one = (name: string, labels: object): object => ({
+        kind: 'db',
+        version: 'v3',
+        metadata: { name, description: `${name} of the shop`, labels },
+        spec: { protocol: 'postgres', uri: 'db:5432', tls: { mode: 'verify-full' } },
+      });
+      const databases = [
+        one('orders', { env: 'prod', note: 'x\u001b[2J' }),
+        one('orders-old', { env: 'dev' }),
+        one('ledger', { env: 'dev' }),
+      ];
+      return {
+        databases: databases.map((value) => ({
+          json: JSON.stringify(value),
+          allowedUsers: ['*'],
+          deniedUsers: ['root'],
+          allowedNames: ['shop'],
+          deniedNames: [],
+          health: 'healthy',
+        })),
+      };
+    },
+    async issueUserCertificate(request, context) {
+      caller(context);
+      const route = request.route;
+      if (route === undefined || route.databaseUser === 'root')
+        throw new ConnectError(`access to db denied: user root on ${route?.service}`, Code.PermissionDenied);
+      const databaseUser = route.databaseUser || 'reader';
+      const databaseName = route.databaseName || 'shop';
+      const who = {
+        ...identity,
+        route: { service: route.service, protocol: 'postgres' as const, databaseUser, databaseName },
+      };
+      return {
+        certificate: await issue(request.publicKey, who),
+        route: { service: route.service, protocol: 'postgres', databaseUser, databaseName },
+      };
+    },
+  };
+}
+
+function adminCalls(cluster: FakeCluster, { host, db }: Authorities): Partial<ServiceImpl<typeof AuthService>> {
+  const { resources } = cluster;
+  const expires = new Date(Date.now() + 3_600_000).toISOString();
+  return {
+    getResource({ kind, name }) {
+      const resource = resources.get(`${kind}/${name}`);
+      if (resource === undefined) throw new ConnectError(`${kind}/${name} does not exist`, Code.NotFound);
+      return { resource };
+    },
+    listResources: ({ kind }) => ({
+      resources: [...resources].filter(([key]) => key.startsWith(`${kind}/`)).map(([, value]) => value),
+    }),
+    putResource(request) {
+      const value = JSON.parse(request.json) as { kind: string; metadata: { name: string } };
+      const key = `${value.kind}/${value.metadata.name}`;
+      const before = resources.get(key);
+      if (request.mode === PutResourceRequest_Mode.CREATE && before !== undefined)
+        throw new ConnectError(`${key} exists`, Code.AlreadyExists);
+      if (request.mode === PutResourceRequest_Mode.UPDATE && before?.revision !== request.expectedRevision)
+        throw new ConnectError('changed meanwhile', Code.Aborted);
+      const resource = { json: request.json, revision: (before?.revision ?? 0n) + 1n };
+      resources.set(key, resource);
+      return { resource };
+    },
+    deleteResource({ kind, name }) {
+      if (!resources.delete(`${kind}/${name}`)) throw new ConnectError(`${kind}/${name} does not exist`, Code.NotFound);
+      return {};
+    },
+    addUser(request) {
+      const { metadata } = JSON.parse(request.json) as { metadata: { name: string } };
+      resources.set(`user/${metadata.name}`, { json: request.json, revision: 1n });
+      return { inviteToken: INVITE, expires, link: `https://${cluster.proxy}/web/invite/${INVITE}` };
+    },
+    resetUser: () => ({ resetToken: INVITE, expires, link: '' }),
+    addToken: () => ({ token: 'jointoken', expires, caPins: [host.pin] }),
+    async signDatabaseServer(request) {
+      const issued = await issueCertificate(db, databaseServerProfile(request.hosts), {
+        publicKeyDer: request.publicKey,
+        ttlMs: request.ttlSeconds * 1000,
+        nowMs: Date.now(),
+      });
+      return { certificate: issued.pem, clientAuthorities: [host.certificatePem], expires };
+    },
+    exportAuthority: () => ({ certificates: [db.certificatePem] }),
+    searchAudit: (request) => ({ events: cluster.events.toReversed().slice(0, request.limit), nextCursor: '' }),
+    status: () => ({
+      clusterName: 'fake',
+      version: '0',
+      caPins: [host.pin],
+      authorities: [{ type: 'host', algorithm: 'ECDSA P-256', expires, pin: host.pin }],
+      services: [],
+    }),
+  };
+}
+
+function caller(context: HandlerContext): X509Certificate {
+  const certificate = context.values.get(callerKey);
+  if (certificate === undefined) throw new ConnectError('no client certificate', Code.Unauthenticated);
+  return certificate;
+}
+
+async function serverIdentity(
+  authority: Authority,
+  role: 'auth' | 'proxy',
+  names: readonly string[],
+): Promise<{ cert: string; key: string }> {
+  const { privateKeyPem, publicKeyDer } = generateKeyPair();
+  const profile = hostProfile(
+    { kind: 'host', hostId: crypto.randomUUID(), hostName: role, role },
+    { dnsNames: [...names], ipAddresses: [] },
+  );
+  const issued = await issueCertificate(authority, profile, { publicKeyDer, ttlMs: 3_600_000, nowMs: Date.now() });
+  return { cert: issued.pem + authority.certificatePem, key: privateKeyPem };
+}
