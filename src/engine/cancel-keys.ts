@@ -18,7 +18,8 @@ export class CancelKeys {
 
   /** `tag`: twelve bits, as the agent announces them. */
   constructor(tag: number, random: (bytes: number) => Buffer = randomBytes) {
-    if (!Number.isInteger(tag) || tag < 0 || tag > maxTag) throw new RangeError(`cancel tag must be 0 to ${maxTag}, got ${tag}`);
+    if (!Number.isInteger(tag) || tag < 0 || tag > maxTag)
+      throw new RangeError(`cancel tag must be 0 to ${maxTag}, got ${tag}`);
     this.#tag = tag;
     this.#random = random;
   }

@@ -8,7 +8,12 @@ export class DatabaseRefusal extends UpstreamError {
   readonly detail: string | undefined;
   readonly hint: string | undefined;
 
-  constructor(said: { readonly code: string; readonly message: string; readonly detail?: string | undefined; readonly hint?: string | undefined }) {
+  constructor(said: {
+    readonly code: string;
+    readonly message: string;
+    readonly detail?: string | undefined;
+    readonly hint?: string | undefined;
+  }) {
     super('DATABASE_REFUSED', `the database refused the connection: ${said.message} (${said.code})`);
     this.databaseCode = said.code;
     this.databaseMessage = said.message;

@@ -22,7 +22,12 @@ export interface Engine {
   /** Says no in the protocol's own words, then ends the channel after the bytes are sent. Never throws. */
   refuse(client: Channel, request: AccessRequest | undefined, refusal: Refusal): Promise<void>;
   /** Opens, verifies and signs in to the database. Only a Grant opens one. Throws UpstreamError (`DatabaseRefusal` when the database itself said no). */
-  connect(grant: Grant, request: AccessRequest, target: DatabaseTarget, signal: AbortSignal): Promise<DatabaseConnection>;
+  connect(
+    grant: Grant,
+    request: AccessRequest,
+    target: DatabaseTarget,
+    signal: AbortSignal,
+  ): Promise<DatabaseConnection>;
   /** Says yes, once, after the database did; hands out our own cancel key, which lives until `release`. Throws when the client is gone. */
   admit(client: Channel, request: AccessRequest, database: DatabaseConnection, keys: CancelKeys): Promise<Admission>;
   /** Moves bytes both ways until one side ends; records every statement before it is forwarded. Resolves once, never rejects. */
@@ -30,7 +35,11 @@ export interface Engine {
   /** Acts on a raw cancel packet as the client sent it. Never throws, and the client is told nothing either way. */
   cancel(packet: Uint8Array, keys: CancelKeys): Promise<'sent' | 'unknown' | 'malformed'>;
   /** Speaks the protocol to the database without signing in: enough to know that it is there. Returns its version when it tells. */
-  checkHealth(database: Database, target: HealthTarget, signal: AbortSignal): Promise<{ readonly serverVersion?: string }>;
+  checkHealth(
+    database: Database,
+    target: HealthTarget,
+    signal: AbortSignal,
+  ): Promise<{ readonly serverVersion?: string }>;
 }
 
 export type AcceptOptions = {
@@ -74,7 +83,6 @@ export type Refusal = {
     | 'protocol-error'
     | 'unsupported'
     | 'too-many-connections'
-    | 'too-many-statements'
     | 'audit-unavailable'
     | 'idle'
     | 'shutdown'
@@ -126,21 +134,26 @@ export type RelaySession = {
   readonly clock: Clock;
 };
 
+/** What one session may hold and what of it is kept for audit; made from tessera.yaml (`DatabaseLimits`). */
 export type RelayLimits = {
   /** Of a statement's text kept for audit; the rest is told by length and SHA-256. */
   readonly maxAuditedStatementBytes: number;
   /** Of all bind values of one execution together. */
   readonly maxAuditedValuesBytes: number;
-  /** Named statements and portals remembered per session, together; above it the session ends with `too-many-statements`. */
+  /** Named statements and portals remembered per session, each; later ones are journalled, but their executions say that the text is not known. */
   readonly maxPreparedStatements: number;
-  /** Messages sent and not yet answered, per session; above it the session ends with `too-many-statements`. */
+  /** Statements sent and not yet answered, per session; above it the client is not read until answers come. */
   readonly maxPipelinedStatements: number;
-  /** Any single message, both ways. Default 1 GiB, PostgreSQL's own limit. */
-  readonly maxMessageBytes: number;
 };
 
 /** `running`: statements that the database was given and has not answered. Times are `clock.now()`. */
-export type RelayCounters = { bytesFromClient: number; bytesFromDatabase: number; statements: number; lastActivityMs: number; running: number };
+export type RelayCounters = {
+  bytesFromClient: number;
+  bytesFromDatabase: number;
+  statements: number;
+  lastActivityMs: number;
+  running: number;
+};
 
 /** How a relay ended. */
 export type Closed = {

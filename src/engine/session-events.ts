@@ -37,7 +37,7 @@ export function recordEnd(recorder: Recorder, closed: Closed, end: SessionEnd): 
     closed_by: closed.by,
     ...(closed.refusal === undefined ? {} : { reason: closed.refusal.reason }),
     ...(end.database?.backendId === undefined ? {} : { postgres_pid: end.database.backendId }),
-    ...(end.database?.serverVersion === undefined ? {} : { server_version: end.database.serverVersion }),
+    ...(end.database?.serverVersion === undefined ? {} : { db_server_version: end.database.serverVersion }),
     statements: end.counters.statements,
     bytes_from_client: end.counters.bytesFromClient,
     bytes_from_database: end.counters.bytesFromDatabase,

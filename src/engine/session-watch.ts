@@ -75,7 +75,11 @@ class SessionWatch {
       return;
     }
     if (!('reason' in decision) || decision.reason !== 'locked') return;
-    this.#end({ reason: 'locked', message: decision.message, ...(decision.hint === undefined ? {} : { hint: decision.hint }) });
+    this.#end({
+      reason: 'locked',
+      message: decision.message,
+      ...(decision.hint === undefined ? {} : { hint: decision.hint }),
+    });
   }
 
   #arm(): void {
@@ -88,12 +92,20 @@ class SessionWatch {
 
   #look(): void {
     if (this.#untilExpiry() <= 0) {
-      this.#end({ reason: 'certificate-expired', message: 'your certificate expired and your role ends sessions then', hint: 'sign in again with tsh login' });
+      this.#end({
+        reason: 'certificate-expired',
+        message: 'your certificate expired and your role ends sessions then',
+        hint: 'sign in again with tsh login',
+      });
       return;
     }
     if (this.#untilIdle() <= 0) {
       const seconds = Math.round((this.#options.grant.options.idleTimeoutMs ?? 0) / 1000);
-      this.#end({ reason: 'idle', message: `session ended after ${seconds} s without activity`, hint: 'connect again; your role sets client_idle_timeout' });
+      this.#end({
+        reason: 'idle',
+        message: `session ended after ${seconds} s without activity`,
+        hint: 'connect again; your role sets client_idle_timeout',
+      });
       return;
     }
     this.#arm();
@@ -115,6 +127,7 @@ class SessionWatch {
 /** The Refusal that a shutdown signal carries, or a general one. */
 export function shutdownRefusal(signal: AbortSignal): Refusal {
   const reason: unknown = signal.reason;
-  if (typeof reason === 'object' && reason !== null && 'reason' in reason && 'message' in reason) return reason as Refusal;
+  if (typeof reason === 'object' && reason !== null && 'reason' in reason && 'message' in reason)
+    return reason as Refusal;
   return { reason: 'shutdown', message: 'the database service is stopping', hint: 'connect again' };
 }

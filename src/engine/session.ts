@@ -67,7 +67,11 @@ export async function runSession(parts: SessionParts): Promise<Closed> {
     return await session.run();
   } catch (error) {
     parts.log.error({ err: error }, 'session ended by a fault of ours');
-    return await session.turnAway(undefined, { reason: 'internal', message: 'internal error', hint: `tell your administrator the session id ${parts.sessionId}` });
+    return await session.turnAway(undefined, {
+      reason: 'internal',
+      message: 'internal error',
+      hint: `tell your administrator the session id ${parts.sessionId}`,
+    });
   }
 }
 
@@ -83,7 +87,13 @@ class Session {
     this.#parts = parts;
     this.#startedMs = parts.clock.now();
     this.#startedAt = parts.clock.monotonic();
-    this.#counters = { bytesFromClient: 0, bytesFromDatabase: 0, statements: 0, lastActivityMs: this.#startedMs, running: 0 };
+    this.#counters = {
+      bytesFromClient: 0,
+      bytesFromDatabase: 0,
+      statements: 0,
+      lastActivityMs: this.#startedMs,
+      running: 0,
+    };
   }
 
   async run(): Promise<Closed> {
@@ -116,7 +126,11 @@ class Session {
     const late = new AbortController();
     const timer = clock.after(limits.acceptTimeoutMs, () => late.abort(), { background: true });
     try {
-      const options = { route, signal: AbortSignal.any([signal, late.signal]), maxStartupBytes: limits.maxStartupBytes };
+      const options = {
+        route,
+        signal: AbortSignal.any([signal, late.signal]),
+        maxStartupBytes: limits.maxStartupBytes,
+      };
       return await engine.accept(client, options);
     } finally {
       timer.cancel();
@@ -142,7 +156,13 @@ class Session {
       return this.#parts.decide(request);
     } catch (error) {
       this.#parts.log.error({ err: error }, 'access could not be decided, so it is denied');
-      return { type: 'Denial', reason: 'access-denied', message: 'access could not be decided', hint: 'try again, or tell your administrator', audit: 'look-up failed' };
+      return {
+        type: 'Denial',
+        reason: 'access-denied',
+        message: 'access could not be decided',
+        hint: 'try again, or tell your administrator',
+        audit: 'look-up failed',
+      };
     }
   }
 
@@ -174,7 +194,8 @@ class Session {
         databaseName: request?.databaseName ?? route.databaseName ?? '',
       });
       write(recorder);
-      if (recorder.commit() === 'full') log.error({}, 'the audit journal is full: a refused session waits in memory to be recorded');
+      if (recorder.commit() === 'full')
+        log.error({}, 'the audit journal is full: a refused session waits in memory to be recorded');
     } catch (error) {
       log.error({ err: error }, 'a refused session could not be recorded');
     }
@@ -233,7 +254,12 @@ class Session {
     return closed;
   }
 
-  async #relay(request: AccessRequest, recorder: Recorder, database: DatabaseConnection, signal: AbortSignal): Promise<Closed> {
+  async #relay(
+    request: AccessRequest,
+    recorder: Recorder,
+    database: DatabaseConnection,
+    signal: AbortSignal,
+  ): Promise<Closed> {
     const { engine, client, cancelKeys, limits, clock, instruments } = this.#parts;
     let admission: Admission;
     try {
@@ -245,8 +271,19 @@ class Session {
     this.#undo.push(() => admission.release());
     const protocol = { db_protocol: engine.protocol };
     instruments.dbSetupSeconds.observe(protocol, (clock.monotonic() - this.#startedAt) / 1000);
-    this.#undo.push(instruments.dbSessions.track({ ...protocol, db_service: this.#parts.database.metadata.name }, this.#counters));
-    const closed = await engine.relay({ client, database, request, recorder, signal, limits, counters: this.#counters, clock });
+    this.#undo.push(
+      instruments.dbSessions.track({ ...protocol, db_service: this.#parts.database.metadata.name }, this.#counters),
+    );
+    const closed = await engine.relay({
+      client,
+      database,
+      request,
+      recorder,
+      signal,
+      limits,
+      counters: this.#counters,
+      clock,
+    });
     instruments.dbSessionSeconds.observe(protocol, (clock.monotonic() - this.#startedAt) / 1000);
     return closed;
   }
@@ -258,10 +295,18 @@ class Session {
     if (database !== undefined && reason !== undefined) {
       instruments.dbErrors.of({ component: 'agent', db_protocol: engine.protocol, reason }).value += 1;
     }
-    log.info({ closed_by: closed.by, reason, err: closed.error, statements: this.#counters.statements }, 'session ended');
+    log.info(
+      { closed_by: closed.by, reason, err: closed.error, statements: this.#counters.statements },
+      'session ended',
+    );
     try {
       if (database !== undefined && closed.refusal !== undefined) recordDisconnect(recorder, closed.refusal);
-      recordEnd(recorder, closed, { startedMs: this.#startedMs, endedMs: clock.now(), counters: this.#counters, database });
+      recordEnd(recorder, closed, {
+        startedMs: this.#startedMs,
+        endedMs: clock.now(),
+        counters: this.#counters,
+        database,
+      });
       commitInTime(recorder, (error) => log.error({ err: error }, 'the end of a session could not be recorded'));
     } catch (error) {
       log.error({ err: error }, 'the end of a session could not be recorded');
@@ -276,7 +321,11 @@ const auditUnavailable: Refusal = {
 };
 
 function refusalOf(denial: Denial): Refusal {
-  return { reason: denial.reason, message: denial.message, ...(denial.hint === undefined ? {} : { hint: denial.hint }) };
+  return {
+    reason: denial.reason,
+    message: denial.message,
+    ...(denial.hint === undefined ? {} : { hint: denial.hint }),
+  };
 }
 
 /** What the client is told of a failed connect: the database's own words when it spoke, else no inner addresses. */

@@ -1,0 +1,197 @@
+import type { Recorder } from '../../audit/recorder.ts';
+import type {
+  BoundValues,
+  ConversationObserver,
+  Definition,
+  Portal,
+  ServerError,
+  Statement,
+  StatementResult,
+  StatementText,
+} from '../../protocol/postgres/records.ts';
+
+/**
+ * Which audit events a PostgreSQL conversation makes. Every thing the database is asked to run has exactly one event before it runs:
+ *
+ * | the client sends | event |
+ * | --- | --- |
+ * | Query, first Execute of a portal | `db.session.query` TDB02I, with the text and the bind values |
+ * | further Execute of the same portal | `db.session.postgres.statements.execute` TPG02I: rows of a statement that is already told |
+ * | FunctionCall | `db.session.postgres.function` TPG04I |
+ * | Parse, Close | `...statements.parse` TPG00I, `...statements.close` TPG03I |
+ * | Bind of a named portal | `...statements.bind` TPG01I; the unnamed one's values stand in its Execute's event |
+ *
+ * Each is followed by one `db.session.result` (TDB10I, or TDB10W when it failed, was skipped or stayed unanswered) that names it by `query_ei`, and by
+ * `db.session.query.failed` TDB02W when the database reported an error. Events are built as JSON text; a prepared statement's text is escaped once.
+ */
+export class StatementEvents implements ConversationObserver {
+  /** Set when an event was written; the relay clears it when it commits. */
+  dirty = false;
+  /** Things asked to run, for the session's counters. */
+  statements = 0;
+  /** The client said Terminate. */
+  terminated = false;
+  readonly #recorder: Recorder;
+  /** Event indices of what is not answered yet, by statement id; bounded by the conversation's `maxPipelined`. */
+  readonly #indices = new Map<number, number>();
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  parse(definition: Definition): void {
+    const text = textOf(definition);
+    this.#write(
+      'db.session.postgres.statements.parse',
+      'TPG00I',
+      `"statement_name":${JSON.stringify(definition.name)},${asQuery(text)}`,
+    );
+  }
+
+  bind(portal: Portal): void {
+    if (portal.name === '') return;
+    const names = `"statement_name":${JSON.stringify(portal.statementName)},"portal_name":${JSON.stringify(portal.name)}`;
+    this.#write('db.session.postgres.statements.bind', 'TPG01I', `${names}${valuesJson('parameters', portal.values)}`);
+  }
+
+  close(target: 'statement' | 'portal', name: string): void {
+    this.#write('db.session.postgres.statements.close', 'TPG03I', `"${target}_name":${JSON.stringify(name)}`);
+  }
+
+  statement(statement: Statement): void {
+    this.statements += 1;
+    this.#indices.set(statement.id, this.#asked(statement));
+  }
+
+  result(result: StatementResult): void {
+    const { statement, outcome, error } = result;
+    const index = this.#indices.get(statement.id);
+    this.#indices.delete(statement.id);
+    if (outcome === 'failed' && error !== undefined) this.#failed(statement, error);
+    const good = outcome === 'completed' || outcome === 'suspended' || outcome === 'empty';
+    this.#write('db.session.result', good ? 'TDB10I' : 'TDB10W', `"query_ei":${index ?? 0},${resultJson(result)}`);
+  }
+
+  error(error: ServerError, during: 'parse' | 'bind' | 'describe' | 'close' | 'sync' | 'idle'): void {
+    this.#write('db.session.query.failed', 'TDB02W', `"db_query":"","message":"during ${during}",${errorJson(error)}`);
+  }
+
+  terminate(): void {
+    this.terminated = true;
+  }
+
+  #asked(statement: Statement): number {
+    if (statement.kind === 'function') {
+      const args = valuesJson('function_args', statement.values);
+      return this.#write(
+        'db.session.postgres.function',
+        'TPG04I',
+        `"function_oid":${statement.functionOid ?? 0}${args}`,
+      );
+    }
+    if (statement.continued) {
+      return this.#write(
+        'db.session.postgres.statements.execute',
+        'TPG02I',
+        `"portal_name":${JSON.stringify(statement.portalName)}`,
+      );
+    }
+    return this.#write('db.session.query', 'TDB02I', queryJson(statement));
+  }
+
+  #failed(statement: Statement, error: ServerError): void {
+    const what =
+      statement.kind === 'function'
+        ? `"db_query":"","function_oid":${statement.functionOid ?? 0}`
+        : queryJson(statement);
+    this.#write('db.session.query.failed', 'TDB02W', `${what},${errorJson(error)}`);
+  }
+
+  #write(event: string, code: string, fieldsJson: string): number {
+    this.dirty = true;
+    return this.#recorder.writeSerialized(event, code, fieldsJson);
+  }
+}
+
+/** `"db_query":...` and what belongs to it, without braces. */
+function queryJson(statement: Statement): string {
+  const { definition, text } = statement;
+  let json: string;
+  if (definition !== undefined) json = asDbQuery(textOf(definition));
+  else if (text !== undefined) json = asDbQuery(textFields(text));
+  else json = `"db_query":"","db_query_unknown":"${statement.unknown ?? 'statement'}"`;
+  if (statement.kind === 'execute') {
+    json += valuesJson('db_query_parameters', statement.values);
+    if (statement.statementName !== '') json += `,"statement_name":${JSON.stringify(statement.statementName)}`;
+    if (statement.portalName !== '') json += `,"portal_name":${JSON.stringify(statement.portalName)}`;
+  }
+  if (!statement.uncertain) return json;
+  const candidates = statement.otherTexts.map((other) => other.text);
+  return `${json},"db_query_uncertain":true,"db_query_candidates":${JSON.stringify(candidates)}`;
+}
+
+/** A text's fields as JSON whose keys are completed by `asQuery` and `asDbQuery`. */
+type TextFields = {
+  readonly value: string;
+  readonly cut: { readonly bytes: number; readonly sha256: string } | undefined;
+  readonly latin1: boolean;
+};
+
+function textOf(definition: Definition): TextFields {
+  const known = definition.cache as TextFields | undefined;
+  if (known !== undefined) return known;
+  const made = textFields(definition.text);
+  definition.cache = made;
+  return made;
+}
+
+function textFields(text: StatementText): TextFields {
+  const cut = text.sha256 === undefined ? undefined : { bytes: text.bodyBytes, sha256: text.sha256 };
+  return { value: JSON.stringify(text.text), cut, latin1: text.encoding !== undefined };
+}
+
+function asQuery(fields: TextFields): string {
+  return withKey('query', fields);
+}
+
+function asDbQuery(fields: TextFields): string {
+  return withKey('db_query', fields);
+}
+
+function withKey(key: string, { value, cut, latin1 }: TextFields): string {
+  let json = `"${key}":${value}`;
+  if (cut !== undefined) json += `,"${key}_truncated":{"bytes":${cut.bytes},"sha256":"${cut.sha256}"}`;
+  if (latin1) json += `,"${key}_encoding":"latin1"`;
+  return json;
+}
+
+function valuesJson(key: string, values: BoundValues | undefined): string {
+  if (values === undefined || values.count === 0) return '';
+  const json = `,"${key}":${JSON.stringify(values.values)}`;
+  if (values.sha256 === undefined) return json;
+  return `${json},"${key}_truncated":{"bytes":${values.bodyBytes ?? 0},"sha256":"${values.sha256}","count":${values.count}}`;
+}
+
+function resultJson(result: StatementResult): string {
+  let json = `"outcome":"${result.outcome}","rows":${result.rows},"bytes":${result.bytes}`;
+  json += `,"duration_ms":${milliseconds(result.totalMs)},"database_ms":${milliseconds(result.firstByteMs)}`;
+  if (result.affected !== undefined) json += `,"affected_records":${result.affected}`;
+  if (result.tag !== '') json += `,"command":${JSON.stringify(result.tag)}`;
+  if (result.outcome === 'suspended') json += ',"partial":true';
+  if (result.copyBytes > 0) json += `,"copy_bytes":${result.copyBytes}`;
+  if (result.commandCount > 1)
+    json += `,"command_count":${result.commandCount},"commands":${JSON.stringify(result.commands)}`;
+  if (result.error !== undefined)
+    json += `,"error":${JSON.stringify(result.error.message)},"error_code":${JSON.stringify(result.error.code)}`;
+  if (result.textRejected) json += ',"db_query_rejected":true';
+  return json;
+}
+
+function errorJson(error: ServerError): string {
+  return `"error":${JSON.stringify(error.message)},"error_code":${JSON.stringify(error.code)},"severity":${JSON.stringify(error.severity)}`;
+}
+
+/** Three decimals, as JSON. */
+function milliseconds(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

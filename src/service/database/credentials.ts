@@ -1,0 +1,147 @@
+import { X509Certificate } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+
+import { LRUCache } from 'lru-cache';
+
+import type { DatabaseCredentials } from '../../engine/engine.ts';
+import { UpstreamError } from '../../errors.ts';
+import { generateKeyPair } from '../../pki/keys.ts';
+import type { UserIdentity } from '../../resource/identity.ts';
+import type { Database } from '../../resource/resource.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { readPasswordFile } from './password-file.ts';
+import { databaseContext, type ServerTrust, serverTrustOf } from './tls-context.ts';
+
+/** Asks Auth for a database certificate (IssueDatabaseCertificate). `opening` is the session opening as the proxy signed it. Returns PEM. */
+export type IssueCertificate = (request: {
+  readonly opening: Buffer;
+  readonly publicKey: Buffer;
+  readonly databaseUser: string;
+  readonly databaseName: string;
+}) => Promise<string>;
+
+export type CredentialsOptions = {
+  readonly issue: IssueCertificate;
+  /** PEM of the cluster's db authorities as trusted now. */
+  readonly databaseAuthorities: () => readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Certificates kept, each about 50 KiB; the least recently used go first. Default 2,000. */
+  readonly maxCachedCredentials?: number;
+};
+
+export type CredentialRequest = {
+  readonly identity: UserIdentity;
+  readonly opening: Buffer;
+  readonly database: Database;
+  readonly databaseUser: string;
+  readonly databaseName: string;
+};
+
+/**
+ * What the agent signs in to databases with. A certificate is asked for once and kept, as a ready TLS context, for the same person with the same roles and traits, the same
+ * database and the same database user, until a quarter of its life is left; it never serves anybody else. Whether the person may is not decided here: authorize runs
+ * before each use. With Auth away, a kept certificate is used until it expires.
+ */
+export class DatabaseCredentialCache {
+  readonly #options: CredentialsOptions;
+  readonly #kept: LRUCache<string, Kept>;
+  readonly #pending = new Map<string, Promise<Kept>>();
+  readonly #serverOnly: LRUCache<string, SecureContext>;
+
+  constructor(options: CredentialsOptions) {
+    this.#options = options;
+    const max = options.maxCachedCredentials ?? 2000;
+    this.#kept = new LRUCache({ max });
+    this.#serverOnly = new LRUCache({ max });
+  }
+
+  /** Throws what Auth's refusal became, UpstreamError when Auth is away, LoginError for a bad password file. */
+  async credentials(request: CredentialRequest): Promise<DatabaseCredentials> {
+    const trust = serverTrustOf(request.database, this.#options.databaseAuthorities());
+    const file = request.database.spec.password_file;
+    if (file !== undefined) {
+      return { type: 'password', secureContext: this.#serverContext(trust), password: await readPasswordFile(file) };
+    }
+    const kept = await this.#certificate(request, trust);
+    return { type: 'certificate', secureContext: kept.secureContext };
+  }
+
+  /** A context that shows no certificate: for health checks. */
+  healthContext(database: Database): SecureContext {
+    return this.#serverContext(serverTrustOf(database, this.#options.databaseAuthorities()));
+  }
+
+  async #certificate(request: CredentialRequest, trust: ServerTrust): Promise<Kept> {
+    const key = keyOf(request, trust);
+    const now = this.#options.clock.now();
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && now < kept.renewAtMs) return kept;
+    // One request at a time per key; its opening is as good as anybody's with this key.
+    let pending = this.#pending.get(key);
+    if (pending === undefined) {
+      pending = this.#issue(key, request, trust).finally(() => this.#pending.delete(key));
+      this.#pending.set(key, pending);
+    }
+    try {
+      return await pending;
+    } catch (error) {
+      if (kept === undefined || this.#options.clock.now() >= kept.expiresMs) throw error;
+      this.#options.log.warn(
+        { err: error, db_service: request.database.metadata.name },
+        'a database certificate could not be renewed; the one before is still valid',
+      );
+      return kept;
+    }
+  }
+
+  async #issue(key: string, request: CredentialRequest, trust: ServerTrust): Promise<Kept> {
+    const { privateKeyPem, publicKeyDer } = generateKeyPair();
+    const { opening, databaseUser, databaseName } = request;
+    const certificate = await this.#options.issue({ opening, publicKey: publicKeyDer, databaseUser, databaseName });
+    const kept = keep(certificate, databaseUser, databaseContext(trust, { certificate, privateKeyPem }), publicKeyDer);
+    this.#kept.set(key, kept);
+    return kept;
+  }
+
+  #serverContext(trust: ServerTrust): SecureContext {
+    let context = this.#serverOnly.get(trust.digest);
+    if (context === undefined) {
+      context = databaseContext(trust);
+      this.#serverOnly.set(trust.digest, context);
+    }
+    return context;
+  }
+}
+
+type Kept = { readonly secureContext: SecureContext; readonly renewAtMs: number; readonly expiresMs: number };
+
+/** Everything that Auth decides by, and whom the context trusts. */
+function keyOf({ identity, database, databaseUser }: CredentialRequest, trust: ServerTrust): string {
+  const traits = Object.entries(identity.traits)
+    .map(([name, values]) => [name, [...values].sort()] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    identity.user,
+    identity.userKind,
+    [...identity.roles].sort(),
+    traits,
+    database.metadata.name,
+    databaseUser,
+    trust.digest,
+  ]);
+}
+
+function keep(pem: string, databaseUser: string, secureContext: SecureContext, publicKeyDer: Buffer): Kept {
+  const certificate = new X509Certificate(pem);
+  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(publicKeyDer)) {
+    throw new UpstreamError(
+      'DATABASE_CERTIFICATE_KEY',
+      `the auth service returned a certificate for another key, database user ${databaseUser}`,
+    );
+  }
+  const from = certificate.validFromDate.getTime();
+  const expiresMs = certificate.validToDate.getTime();
+  return { secureContext, expiresMs, renewAtMs: expiresMs - (expiresMs - from) / 4 };
+}

@@ -1,0 +1,124 @@
+import type { DatabaseServer } from '../../resource/resource.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { TesseraError } from '../../errors.ts';
+import type { Health } from './health.ts';
+import type { ServedDatabase } from './databases.ts';
+
+/** What one heartbeat says; the caller sends it (Heartbeat) and returns when Auth wants the next. */
+export type HeartbeatMessage = { readonly servers: readonly DatabaseServer[]; readonly removed: readonly string[] };
+
+export type HeartbeatOptions = {
+  readonly send: (message: HeartbeatMessage) => Promise<{ readonly nextSeconds: number }>;
+  readonly servers: () => readonly DatabaseServer[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 to 1. */
+  readonly random: () => number;
+};
+
+/** Tells Auth again and again what this agent serves and how it is; soon after each change too. Presence is for lists: routing does not wait for it. */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  #timer: Timer | undefined;
+  #dueMs = Number.POSITIVE_INFINITY;
+  #told = new Set<string>();
+  #sending = false;
+  #again = false;
+  #closed = false;
+  #failures = 0;
+  /** When Auth last took one, by `clock.monotonic()`. */
+  lastSuccessMs: number | undefined;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+  }
+
+  /** Something changed: tell soon, several changes together. */
+  changed(): void {
+    if (this.#sending) this.#again = true;
+    else this.#schedule(changeDelayMs);
+  }
+
+  /** Tells Auth that nothing is served any more, once; a failure is not repeated. */
+  async goodbye(): Promise<void> {
+    this.close();
+    if (this.#told.size === 0) return;
+    await this.#options.send({ servers: [], removed: [...this.#told] });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#closed) return;
+    const { clock } = this.#options;
+    const dueMs = clock.monotonic() + delayMs;
+    if (this.#timer !== undefined && dueMs >= this.#dueMs) return;
+    this.#timer?.cancel();
+    this.#dueMs = dueMs;
+    this.#timer = clock.after(delayMs, () => void this.#beat(), { background: true });
+  }
+
+  async #beat(): Promise<void> {
+    this.#timer = undefined;
+    this.#sending = true;
+    const { send, servers, log, random, clock } = this.#options;
+    let delayMs: number;
+    try {
+      const list = servers();
+      const names = new Set(list.map((server) => server.spec.database.metadata.name));
+      const removed = [...this.#told].filter((name) => !names.has(name));
+      const { nextSeconds } = await send({ servers: list, removed });
+      this.#told = names;
+      this.#failures = 0;
+      this.lastSuccessMs = clock.monotonic();
+      delayMs = Math.min(Math.max(nextSeconds * 1000, minIntervalMs), maxIntervalMs) * (0.9 + 0.2 * random());
+    } catch (error) {
+      this.#failures += 1;
+      const reason = error instanceof TesseraError ? error.message : 'the call failed';
+      log.warn({ reason }, 'the auth service did not take the heartbeat; trying again');
+      delayMs = Math.min(retryMs * 2 ** Math.min(this.#failures - 1, 6), maxRetryMs) * (0.5 + random() / 2);
+    }
+    this.#sending = false;
+    if (this.#again) delayMs = Math.min(delayMs, changeDelayMs);
+    this.#again = false;
+    this.#schedule(delayMs);
+  }
+}
+
+/** The presence of one database at one agent, without what is only the agent's business. */
+export function databaseServerOf(
+  served: ServedDatabase,
+  host: { readonly hostId: string; readonly hostName: string },
+  health: Health,
+): DatabaseServer {
+  const { database, origin } = served;
+  const { password_file: _agentOnly, ...spec } = database.spec;
+  const { labels, name } = database.metadata;
+  return {
+    kind: 'db_server',
+    version: 'v3',
+    metadata: { name: `${host.hostId}/${name}`, ...(labels === undefined ? {} : { labels }) },
+    spec: {
+      host_id: host.hostId,
+      host_name: host.hostName,
+      database: { ...database, spec },
+      origin,
+      health: {
+        status: health.status,
+        ...(health.message === undefined ? {} : { message: health.message }),
+        ...(health.since === undefined ? {} : { since: health.since }),
+      },
+      ...(health.serverVersion === undefined ? {} : { server_version: health.serverVersion }),
+    },
+  };
+}
+
+const changeDelayMs = 500;
+const minIntervalMs = 5000;
+const maxIntervalMs = 300_000;
+const retryMs = 1000;
+const maxRetryMs = 30_000;

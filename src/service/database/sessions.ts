@@ -1,0 +1,233 @@
+import type { Denial, Grant } from '../../access/grant.ts';
+import type { AuditWriter } from '../../audit/writer.ts';
+import type { DatabaseServiceConfig } from '../../config/schema.ts';
+import type { CancelKeys } from '../../engine/cancel-keys.ts';
+import { ConnectionCounts } from '../../engine/connection-counts.ts';
+import type { AccessRequest, Refusal } from '../../engine/engine.ts';
+import { engineOf, isSupported } from '../../engine/registry.ts';
+import { runSession, type SessionLimits } from '../../engine/session.ts';
+import { TesseraError } from '../../errors.ts';
+import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
+import type { Database } from '../../resource/resource.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { CancelMessage } from '../../tunnel/cancel.ts';
+import type { IncomingSession } from '../../tunnel/dialer.ts';
+import type { RejectReason } from '../../tunnel/tunnel.ts';
+import type { Channel } from '../../wire/channel.ts';
+import type { DatabaseCredentialCache } from './credentials.ts';
+import type { ServedDatabases } from './databases.ts';
+import { ReplayGuard } from './replay.ts';
+import type { Trust } from './trust.ts';
+
+export type SessionsOptions = {
+  readonly hostId: string;
+  readonly clusterName: string;
+  readonly limits: DatabaseServiceConfig['limits'];
+  readonly databases: ServedDatabases;
+  readonly trust: Trust;
+  readonly credentials: DatabaseCredentialCache;
+  readonly cancelKeys: CancelKeys;
+  readonly writer: AuditWriter;
+  /** Who may: authorize() over the cluster cache as it is now. */
+  readonly decide: (question: Question) => Grant | Denial;
+  /** Calls back when locks changed; returns what ends it. */
+  readonly onPolicyChange: (callback: () => void) => () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly instruments: Instruments;
+};
+
+/** One access to be decided. */
+export type Question = {
+  readonly opening: VerifiedOpening;
+  readonly database: Database;
+  readonly request: AccessRequest;
+};
+
+/** The sessions of this agent: takes what the tunnels bring, verifies it, and runs each until its end. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #replay: ReplayGuard;
+  readonly #connections = new ConnectionCounts();
+  readonly #live = new Set<Promise<unknown>>();
+  readonly #stop = new AbortController();
+  #limits: DatabaseServiceConfig['limits'];
+  #draining = false;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#replay = new ReplayGuard({ windowMs: replayWindowMs, maxEntries: maxRememberedOpenings });
+  }
+
+  get count(): number {
+    return this.#live.size;
+  }
+
+  /** For sessions that begin from now on. */
+  useLimits(limits: DatabaseServiceConfig['limits']): void {
+    this.#limits = limits;
+  }
+
+  /** For `Dialer.onSession`. Never throws. */
+  open(incoming: IncomingSession): void {
+    const verdict = this.#admit(incoming);
+    if ('reject' in verdict) {
+      this.#options.log.warn(
+        { reason: verdict.message, proxy: incoming.proxyAddress },
+        'a session opening was refused',
+      );
+      incoming.reject(verdict.reject, verdict.message);
+      return;
+    }
+    const session = this.#run(incoming.accept(), verdict.opening, verdict.database, incoming.opening);
+    this.#live.add(session);
+    void session.finally(() => this.#live.delete(session));
+  }
+
+  /** For `Dialer.onCancel`. Never throws. */
+  cancel(message: CancelMessage): void {
+    const protocol = message.protocol;
+    if (protocol !== 'postgres') return;
+    engineOf(protocol)
+      .cancel(message.packet, this.#options.cancelKeys)
+      .then((outcome) => this.#options.log.debug({ outcome }, 'cancel request'))
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a cancel request failed'));
+  }
+
+  /** No new sessions. Resolves when the last one ended, or when they were told to end because the time is over. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    const late = this.#options.clock.after(timeoutMs, () => this.#stop.abort(shutdown), { background: true });
+    if (timeoutMs <= 0) this.#stop.abort(shutdown);
+    await this.#settled();
+    late.cancel();
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#live.size > 0) await Promise.allSettled(this.#live);
+  }
+
+  #admit(incoming: IncomingSession): Verdict {
+    const { clock, trust, hostId, databases } = this.#options;
+    if (this.#draining) return reject('retry-elsewhere', 'this agent is draining');
+    if (this.#live.size >= this.#limits.maxSessions)
+      return reject('limit', `maxSessions ${this.#limits.maxSessions} reached`);
+    let opening: VerifiedOpening;
+    try {
+      opening = verifyOpening(incoming.opening, {
+        hostAuthorities: trust.of('host'),
+        userAuthorities: trust.of('user'),
+        nowMs: clock.now(),
+        agentHostId: hostId,
+      });
+    } catch (error) {
+      return reject('refused', error instanceof TesseraError ? error.message : 'the opening can not be verified');
+    }
+    const { route } = opening.client.identity;
+    const served = databases.get(route.service);
+    if (served === undefined) return reject('retry-elsewhere', `database ${route.service} is not served here`);
+    if (served.database.spec.protocol !== route.protocol || !isSupported(route.protocol)) {
+      return reject(
+        'refused',
+        `database ${route.service} speaks ${served.database.spec.protocol}, the certificate is for ${route.protocol}`,
+      );
+    }
+    // Last, so that a refused opening takes no place.
+    const seen = this.#replay.admit(opening.opening.sessionId, clock.now());
+    if (seen === 'repeated') return reject('refused', 'the opening was used before');
+    if (seen === 'full') return reject('limit', `maxRememberedOpenings ${maxRememberedOpenings} reached`);
+    return { opening, database: served.database };
+  }
+
+  async #run(client: Channel, opening: VerifiedOpening, database: Database, openingBytes: Buffer): Promise<void> {
+    const { writer, cancelKeys, clock, log, instruments, credentials, decide, onPolicyChange } = this.#options;
+    const { sessionId } = opening.opening;
+    const { identity } = opening.client;
+    try {
+      await runSession({
+        engine: engineOf(database.spec.protocol),
+        client,
+        sessionId,
+        certificate: opening.client,
+        route: identity.route,
+        database,
+        target: {
+          database,
+          connectTimeoutMs: this.#limits.connectTimeoutMs,
+          credentials: (databaseUser, databaseName) =>
+            credentials.credentials({ identity, opening: openingBytes, database, databaseUser, databaseName }),
+        },
+        decide: (request) => decide({ opening, database, request }),
+        openRecorder: (subject) => writer.openSession(this.#constants(opening, database, subject)),
+        onPolicyChange,
+        connections: this.#connections,
+        cancelKeys,
+        signal: this.#stop.signal,
+        limits: sessionLimits(this.#limits),
+        clock,
+        log: log.child({ sid: sessionId, user: identity.user, db_service: database.metadata.name }),
+        instruments,
+      });
+    } catch (error) {
+      // runSession never rejects; if it did, the client must not hang.
+      log.error({ err: error, sid: sessionId }, 'a session failed');
+      client.destroy();
+    }
+  }
+
+  #constants(
+    opening: VerifiedOpening,
+    database: Database,
+    subject: { readonly databaseUser: string; readonly databaseName: string },
+  ) {
+    const { identity } = opening.client;
+    const { labels, name } = database.metadata;
+    return {
+      cluster_name: this.#options.clusterName,
+      server_id: this.#options.hostId,
+      sid: opening.opening.sessionId,
+      user: identity.user,
+      user_kind: identity.userKind,
+      user_roles: identity.roles,
+      db_service: name,
+      db_protocol: database.spec.protocol,
+      db_uri: database.spec.uri,
+      db_name: subject.databaseName,
+      db_user: subject.databaseUser,
+      db_type: 'self-hosted',
+      ...(labels === undefined ? {} : { db_labels: labels }),
+      'addr.remote': opening.opening.clientAddress,
+      ...(identity.mfa === undefined ? {} : { with_mfa: identity.mfa }),
+    };
+  }
+}
+
+type Verdict =
+  | { readonly opening: VerifiedOpening; readonly database: Database }
+  | { readonly reject: RejectReason; readonly message: string };
+
+function reject(reason: RejectReason, message: string): Verdict {
+  return { reject: reason, message };
+}
+
+function sessionLimits(limits: DatabaseServiceConfig['limits']): SessionLimits {
+  return {
+    maxAuditedStatementBytes: limits.maxAuditedStatementBytes,
+    maxAuditedValuesBytes: limits.maxAuditedValuesBytes,
+    maxPreparedStatements: limits.maxPreparedStatements,
+    maxPipelinedStatements: limits.maxPipelinedStatements,
+    maxStartupBytes: limits.maxStartupBytes,
+    acceptTimeoutMs,
+  };
+}
+
+const shutdown: Refusal = { reason: 'shutdown', message: 'the database service is stopping', hint: 'connect again' };
+/** An opening is believed for 60 s, from a clock that may be 30 s ahead. */
+const replayWindowMs = 91_000;
+/** Openings within that window: a thousand new sessions a second, about 20 MB. */
+const maxRememberedOpenings = 100_000;
+/** For the start-up packet to come; the proxy has read the certificate by then. */
+const acceptTimeoutMs = 15_000;
