@@ -7,6 +7,8 @@ import {
 } from '../../gen/tessera/auth/v1/auth_pb.ts';
 import { ProtocolError } from '../errors.ts';
 import type { DatabaseProtocol, Route } from '../resource/identity.ts';
+import { parseResourceJson } from '../resource/parse.ts';
+import { toJson } from '../resource/print.ts';
 import type { AuthorityType, Resource } from '../resource/resource.ts';
 
 /** Between the API's generated types, which stop here, and the nouns of src/resource. */
@@ -59,22 +61,12 @@ export function routeToGen(route: Route): RouteToDatabase {
   });
 }
 
-/** A resource as Auth sent it. Auth checked it when it was written; here only the outline is, so that a newer Auth's extra keys do no harm. */
+/** A resource as it travels: the public shape. Throws ConfigError with every problem. */
 export function resourceFromJson(json: string): Resource {
-  const value: unknown = JSON.parse(json);
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('kind' in value) ||
-    !('metadata' in value) ||
-    !('spec' in value)
-  ) {
-    throw new ProtocolError('RESOURCE_OUTLINE', 'resource: expected kind, metadata and spec');
-  }
-  return value as Resource;
+  return parseResourceJson(json);
 }
 
-/** The document that travels: the in-memory shape, durations in milliseconds. */
+/** The document that travels. */
 export function resourceToJson(resource: Resource): string {
-  return JSON.stringify(resource);
+  return JSON.stringify(toJson(resource));
 }

@@ -42,7 +42,7 @@ const DEFAULT_MAX_SILENCE_MS = 15_000;
 const DEFAULT_MAX_BACKOFF_MS = 10_000;
 const FIRST_BACKOFF_MS = 250;
 
-/** Kinds a proxy needs: who to refuse (locks), whom to believe (authorities), where to route (presence, databases) and how to check roles' pins. */
+/** Kinds a proxy needs: who to refuse (locks), whom to believe (authorities), where to route (presence, databases), who else is a proxy. No roles: proxies do not authorize. */
 export const PROXY_KINDS: readonly Kind[] = [
   'lock',
   'authority',
@@ -50,7 +50,6 @@ export const PROXY_KINDS: readonly Kind[] = [
   'db',
   'db_server',
   'proxy_server',
-  'role',
 ];
 /** Kinds an agent needs: to authorize (roles, locks, preference), to serve (dynamic databases), to dial (proxies), to believe (authorities). */
 export const DATABASE_KINDS: readonly Kind[] = [

@@ -1,0 +1,109 @@
+import type { AuthConfig } from '../../config/schema.ts';
+import type { AuditEvent } from '../../audit/event.ts';
+import type { KeySealer } from '../../pki/seal.ts';
+import type { ClusterAuthPreference } from '../../resource/resource.ts';
+import type { Passwords } from '../../sso/local/password.ts';
+import type { AnonymousRate } from '../../sso/local/rate.ts';
+import type { Store } from '../../state/store.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { SearchPage, SearchRequest } from '../../audit/search.ts';
+import type { Authorities } from './authorities.ts';
+import type { Records } from './records.ts';
+
+/** What every method of the API works with. Made once by service.ts. */
+export type AuthContext = {
+  readonly clusterName: string;
+  readonly version: string;
+  readonly config: AuthConfig;
+  readonly store: Store;
+  readonly records: Records;
+  readonly authorities: Authorities;
+  readonly sealer: KeySealer;
+  readonly audit: AuditPort;
+  readonly passwords: Passwords;
+  readonly anonymousRate: AnonymousRate;
+  /** At most `maxSignatures` at once. */
+  readonly signatures: Slots;
+  /** Open `Watch` calls, at most `maxWatches`. */
+  readonly watches: Slots;
+  /** Aborted when the service drains: every stream ends. */
+  readonly closing: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly instruments: Instruments;
+};
+
+/** The audit log as Auth's methods use it. */
+export interface AuditPort {
+  /** One event of Auth's own; resolves when the first store has it durably. */
+  emit(event: AuditEvent): Promise<void>;
+  /** A host's batch; how many of its events were new. Throws ProtocolError for a batch that can never be taken. */
+  ingest(zstd: Uint8Array, caller: { readonly hostId: string; readonly role: 'proxy' | 'database' }): Promise<number>;
+  search(request: SearchRequest): Promise<SearchPage>;
+  /** Matching events as they arrive, until the signal aborts. Bounded; throws LimitError when the reader is too slow. */
+  follow(request: SearchRequest, signal: AbortSignal): AsyncIterable<readonly string[]>;
+}
+
+/** A counted gate: what does not get a slot is refused, not queued. */
+export class Slots {
+  readonly #limit: number;
+  readonly #refusal: () => Error;
+  #taken = 0;
+
+  constructor(limit: number, refusal: () => Error) {
+    this.#limit = limit;
+    this.#refusal = refusal;
+  }
+
+  /** Runs with a slot held. Throws the refusal when all are taken. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    const release = this.take();
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  /** A slot until the result is called. */
+  take(): () => void {
+    if (this.#taken >= this.#limit) throw this.#refusal();
+    this.#taken += 1;
+    let held = true;
+    return () => {
+      if (held) this.#taken -= 1;
+      held = false;
+    };
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+}
+
+/** Writes one event of Auth's own, durably, before the call that caused it answers. */
+export async function emit(context: Pick<AuthContext, 'audit'>, event: AuditEvent): Promise<void> {
+  await context.audit.emit(event);
+}
+
+/** The cluster's sign-in settings; made at the first start, so always there. */
+export async function preferenceOf(context: Pick<AuthContext, 'records'>): Promise<ClusterAuthPreference> {
+  const [stored] = await context.records.list('cluster_auth_preference');
+  return stored?.resource ?? DEFAULT_PREFERENCE;
+}
+
+/** What a new cluster begins with: local users, a one-time code demanded, certificates of 12 hours. */
+export const DEFAULT_PREFERENCE: ClusterAuthPreference = {
+  kind: 'cluster_auth_preference',
+  version: 'v2',
+  metadata: { name: 'cluster-auth-preference' },
+  spec: {
+    type: 'local',
+    second_factors: ['otp'],
+    locking_mode: 'best_effort',
+    require_session_mfa: false,
+    default_session_ttl: 12 * 3_600_000,
+  },
+};

@@ -1,0 +1,140 @@
+import type {
+  AcceptInviteRequest,
+  AddUserRequest,
+  ResetUserRequest,
+  StartInviteRequest,
+} from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { auditEvent } from '../../audit/event.ts';
+import { LoginError, StorageError } from '../../errors.ts';
+import { parseResourceOf } from '../../resource/parse.ts';
+import type { User } from '../../resource/resource.ts';
+import { removeCredentials } from '../../sso/local/credentials.ts';
+import {
+  acceptInvite as accept,
+  createInvite,
+  startInvite as start,
+  type InviteDeps,
+  type InviteKind,
+} from '../../sso/local/invite.ts';
+import { actorOf } from './caller.ts';
+import { emit, type AuthContext } from './context.ts';
+import type { Call } from './gate.ts';
+import { isConflict } from './records.ts';
+import { requireRoles } from './resources.ts';
+import { limited } from './sign-in.ts';
+
+/** New users and resets: an administrator makes a link, the person sets password and one-time code with it. */
+
+export async function startInvite(request: StartInviteRequest, { caller, context }: Call) {
+  await limited(caller.address, context);
+  const begun = await start(request.token, depsOf(context));
+  await requireUser(begun.user, context);
+  return {
+    user: begun.user,
+    kind: begun.kind,
+    oneTimeCodeUri: begun.oneTimeCodeUri,
+    expires: new Date(begun.expiresMs).toISOString(),
+  };
+}
+
+export async function acceptInvite(request: AcceptInviteRequest, { caller, context }: Call) {
+  await limited(caller.address, context);
+  const { user } = await start(request.token, depsOf(context));
+  await requireUser(user, context);
+  await accept({ token: request.token, password: request.password, oneTimeCode: request.oneTimeCode }, depsOf(context));
+  const who = { user, user_kind: 'local', 'addr.remote': caller.address } as const;
+  await emit(context, auditEvent('T1005I', { name: user, ...who }));
+  await emit(context, auditEvent('T1006I', { mfa_device_name: 'otp', mfa_device_type: 'TOTP', ...who }));
+  return { user };
+}
+
+export async function addUser(request: AddUserRequest, { caller, context }: Call) {
+  const wished = parseResourceOf('user', request.json);
+  await requireRoles(wished, context);
+  const actor = actorOf(caller);
+  const user: User = {
+    ...wished,
+    spec: {
+      ...wished.spec,
+      created_by: { user: actor.user ?? 'admin', time: new Date(context.clock.now()).toISOString() },
+    },
+  };
+  const name = user.metadata.name;
+  try {
+    await context.records.put(user, { expect: 'absent' });
+  } catch (error) {
+    if (isConflict(error))
+      throw new StorageError(
+        'ALREADY_EXISTS',
+        `user ${name} exists already; "tessera users reset ${name}" makes a new link`,
+      );
+    throw error;
+  }
+  // Left over from a user of the same name who was removed.
+  await removeCredentials(context.store, name);
+  await emit(
+    context,
+    auditEvent('T1002I', {
+      name,
+      roles: user.spec.roles,
+      connector: 'local',
+      expires: user.metadata.expires,
+      ...actor,
+    }),
+  );
+  const invite = await makeLink(name, 'invite', request.ttlSeconds, { caller, context });
+  return { inviteToken: invite.token, expires: invite.expires, link: invite.link };
+}
+
+export async function resetUser(request: ResetUserRequest, { caller, context }: Pick<Call, 'caller' | 'context'>) {
+  await requireUser(request.user, context);
+  const reset = await makeLink(request.user, 'reset', request.ttlSeconds, { caller, context });
+  // Whoever has the old password must not be able to go on with it.
+  await removeCredentials(context.store, request.user);
+  await context.records.change('user', request.user, (before) => {
+    const { status: _over, ...spec } = before.spec;
+    return { ...before, spec };
+  });
+  return { resetToken: reset.token, expires: reset.expires, link: reset.link };
+}
+
+async function makeLink(
+  user: string,
+  kind: InviteKind,
+  ttlSeconds: number,
+  { caller, context }: Pick<Call, 'caller' | 'context'>,
+) {
+  const ttlMs = ttlSeconds === 0 ? undefined : ttlSeconds * 1000;
+  const { token, expiresMs } = await createInvite(
+    { user, kind, ttlMs },
+    { store: context.store, now: () => context.clock.now() },
+  );
+  const expires = new Date(expiresMs).toISOString();
+  await emit(
+    context,
+    auditEvent('T6000I', {
+      name: user,
+      expires,
+      ttl: `${Math.round((expiresMs - context.clock.now()) / 1000)}s`,
+      ...actorOf(caller),
+    }),
+  );
+  const [proxy] = await context.records.list('proxy_server');
+  const link = proxy === undefined ? '' : `https://${proxy.resource.spec.public_addr}/web/invite/${token}`;
+  return { token, expires, link };
+}
+
+async function requireUser(name: string, context: AuthContext): Promise<void> {
+  if ((await context.records.read('user', name)) === undefined)
+    throw new LoginError('USER_GONE', `user ${name} does not exist`);
+}
+
+function depsOf(context: AuthContext): InviteDeps {
+  return {
+    store: context.store,
+    secrets: context.sealer,
+    passwords: context.passwords,
+    now: () => context.clock.now(),
+    clusterName: context.clusterName,
+  };
+}

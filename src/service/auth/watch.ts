@@ -1,0 +1,157 @@
+import { WatchResponse_Type, type WatchRequest } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { LoginError, ProtocolError, StorageError } from '../../errors.ts';
+import type { Kind } from '../../resource/resource.ts';
+import { DATABASE_KINDS, PROXY_KINDS } from '../cache.ts';
+import type { Change, Item, Json } from '../../state/store.ts';
+import { authorityResource, AUTHORITY_PREFIX } from './authorities.ts';
+import type { Caller } from './caller.ts';
+import type { AuthContext } from './context.ts';
+import type { Call } from './gate.ts';
+import { fromRecordKey, recordPrefix } from './records.ts';
+
+/**
+ * What a service copies of the cluster: a full picture, then every change. Reading is pulled by the watcher's own speed, so a slow one costs nothing but its place in
+ * the store's log; one that falls too far behind begins again.
+ */
+
+/** How often a watcher hears that nothing changed, milliseconds. */
+export const ALIVE_INTERVAL_MS = 3_000;
+
+/** Nobody copies more than it needs: never users, tokens, or another role's kinds. */
+const WATCHABLE: { readonly [R in 'proxy' | 'database']: readonly Kind[] } = {
+  proxy: PROXY_KINDS,
+  database: DATABASE_KINDS,
+};
+
+type Message = { type: WatchResponse_Type; revision: bigint; kind?: string; name?: string; json?: string };
+
+export async function* watch(
+  request: WatchRequest,
+  { caller, context, signal }: Call<Extract<Caller, { type: 'service' }>>,
+): AsyncIterable<Message> {
+  const kinds = checkedKinds(request.kinds, caller.role);
+  const release = context.watches.take();
+  try {
+    const newest = await context.store.revision();
+    // Ahead of us: the store was restored from an older copy.
+    let after = request.afterRevision > BigInt(newest) ? 0 : Number(request.afterRevision);
+    while (!signal.aborted) {
+      if (after === 0) after = yield* fullPicture(kinds, context);
+      else yield { type: WatchResponse_Type.SYNCED, revision: BigInt(after) };
+      try {
+        yield* changes(kinds, after, signal, context);
+        return;
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.code !== 'STATE_COMPACTED') throw error;
+        after = 0;
+      }
+    }
+  } finally {
+    release();
+  }
+}
+
+function checkedKinds(asked: readonly string[], role: 'proxy' | 'database'): readonly Kind[] {
+  const kinds = [...new Set(asked)].map((text) => WATCHABLE[role].find((kind) => kind === text) ?? text);
+  const refused = kinds.filter((kind) => !WATCHABLE[role].some((allowed) => allowed === kind));
+  if (refused.length > 0)
+    throw new LoginError(
+      'WATCH_KIND_DENIED',
+      `a ${role} service may not watch ${refused.slice(0, 8).join(', ').slice(0, 128)}`,
+    );
+  if (kinds.length === 0) throw new ProtocolError('WATCH_NO_KINDS', 'watch: expected at least one kind');
+  return kinds as readonly Kind[];
+}
+
+async function* fullPicture(kinds: readonly Kind[], context: AuthContext): AsyncGenerator<Message, number> {
+  // Read first: the picture is at least as new, and changes since are told again, which does no harm.
+  const revision = await context.store.revision();
+  yield { type: WatchResponse_Type.RESET, revision: BigInt(revision) };
+  for (const kind of kinds) {
+    for (const item of await context.store.list(prefixOf(kind))) {
+      const message = putMessage(item);
+      if (message !== undefined) yield message;
+    }
+  }
+  yield { type: WatchResponse_Type.SYNCED, revision: BigInt(revision) };
+  return revision;
+}
+
+async function* changes(
+  kinds: readonly Kind[],
+  afterRevision: number,
+  signal: AbortSignal,
+  context: AuthContext,
+): AsyncIterable<Message> {
+  const ended = new AbortController();
+  const stream = context.store.watch(kinds.map(prefixOf), {
+    afterRevision,
+    signal: AbortSignal.any([signal, ended.signal]),
+  });
+  const iterator = stream[Symbol.asyncIterator]();
+  let revision = afterRevision;
+  try {
+    let next = iterator.next();
+    for (;;) {
+      const outcome = await within(next, signal, context);
+      if (outcome === 'quiet') {
+        yield { type: WatchResponse_Type.ALIVE, revision: BigInt(revision) };
+        continue;
+      }
+      if (outcome === 'aborted' || outcome.done === true) return;
+      revision = Math.max(revision, outcome.value.revision);
+      next = iterator.next();
+      const message = changeMessage(outcome.value);
+      if (message !== undefined) yield message;
+    }
+  } finally {
+    ended.abort();
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
+
+// The pending read goes on while a sign of life is sent.
+async function within(
+  next: Promise<IteratorResult<Change>>,
+  signal: AbortSignal,
+  context: AuthContext,
+): Promise<IteratorResult<Change> | 'quiet' | 'aborted'> {
+  if (signal.aborted) return 'aborted';
+  const { promise, resolve } = Promise.withResolvers<'quiet' | 'aborted'>();
+  const timer = context.clock.after(ALIVE_INTERVAL_MS, () => resolve('quiet'), { background: true });
+  const aborted = (): void => resolve('aborted');
+  signal.addEventListener('abort', aborted, { once: true });
+  try {
+    return await Promise.race([next, promise]);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', aborted);
+  }
+}
+
+function prefixOf(kind: Kind): string {
+  return kind === 'authority' ? AUTHORITY_PREFIX : recordPrefix(kind);
+}
+
+function changeMessage(change: Change): Message | undefined {
+  if (change.type === 'put') return putMessage(change.item);
+  const at = placeOf(change.key);
+  return at === undefined ? undefined : { type: WatchResponse_Type.DELETE, revision: BigInt(change.revision), ...at };
+}
+
+function putMessage(item: Item): Message | undefined {
+  const at = placeOf(item.key);
+  if (at === undefined) return undefined;
+  // An authority's record holds its sealed keys: only the public half leaves.
+  const document: Json | undefined =
+    at.kind === 'authority' ? (authorityResource(item.value) as unknown as Json) : item.value;
+  return document === undefined
+    ? undefined
+    : { type: WatchResponse_Type.PUT, revision: BigInt(item.revision), ...at, json: JSON.stringify(document) };
+}
+
+function placeOf(key: string): { kind: string; name: string } | undefined {
+  return key.startsWith(AUTHORITY_PREFIX)
+    ? { kind: 'authority', name: key.slice(AUTHORITY_PREFIX.length) }
+    : fromRecordKey(key);
+}
