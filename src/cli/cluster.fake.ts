@@ -4,7 +4,7 @@ import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import * as tls from 'node:tls';
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -160,6 +160,15 @@ function peopleCalls(cluster: FakeCluster, { host, user }: Authorities): Partial
       if (request.oneTimeCode !== CODE) throw new ConnectError('wrong one-time code', Code.Unauthenticated);
       return { user: 'alice' };
     },
+    ...databaseCalls(issue, identity),
+  };
+}
+
+function databaseCalls(
+  issue: (publicKeyDer: Uint8Array, who: UserIdentity) => Promise<string>,
+  identity: UserIdentity,
+): Partial<ServiceImpl<typeof AuthService>> {
+  return {
     listDatabases(_, context) {
       caller(context);
       const one = (name: string, labels: object): object => ({

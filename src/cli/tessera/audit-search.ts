@@ -9,7 +9,7 @@ import { withProgress } from '../progress.ts';
 import { displayWidth, renderTable, truncate } from '../table.ts';
 import type { Globals } from './admin.ts';
 import { withAuth } from './admin.ts';
-import { at, parseJson, textAt } from './json.ts';
+import { parseJson, textAt } from './json.ts';
 
 export type SearchOptions = {
   /** RFC 3339. */
@@ -52,9 +52,9 @@ export function eventSummary(event: unknown): string {
     const text = textAt(event, path);
     if (text !== '') return text.replaceAll(/\s+/g, ' ').trim();
   }
-  const rows = at(event, 'rows') ?? at(event, 'affected_records');
+  const rows = textAt(event, 'rows') || textAt(event, 'affected_records');
   const parts = [
-    rows === undefined ? '' : `${String(rows)} rows`,
+    rows === '' ? '' : `${rows} rows`,
     textAt(event, 'duration_ms') === '' ? '' : `${textAt(event, 'duration_ms')} ms`,
   ];
   return parts.filter((part) => part !== '').join(', ');

@@ -38,39 +38,21 @@ export function configText(options: ConfigureOptions): string {
   const roles = new Set(options.roles ?? ['auth', 'proxy']);
   for (const role of roles)
     if (!ROLES.has(role)) throw new UsageError(`--roles: expected auth, proxy or db, got "${role}"`);
-  if (roles.has('auth') && options.clusterName === undefined) throw new UsageError('role auth needs --cluster-name');
-  if (roles.has('proxy') && options.publicAddr === undefined)
-    throw new UsageError('role proxy needs --public-addr=<name:port>');
-  const joins = !roles.has('auth');
-  if (joins && (options.token === undefined || options.caPin === undefined)) {
-    throw new UsageError('joining a cluster needs --token=<file> and --ca-pin; see `tessera tokens add`');
+  const lines = [
+    'version: v1',
+    'tessera:',
+    `  data_dir: ${quote(options.dataDir)}`,
+    ...(roles.has('auth') ? [] : joinLines(options, roles)),
+  ];
+  if (roles.has('auth')) {
+    const name = needed(options.clusterName, 'role auth needs --cluster-name');
+    lines.push('auth_service:', '  enabled: yes', `  cluster_name: ${quote(name)}`, '  listen_addr: 0.0.0.0:3025');
   }
-  const lines = ['version: v1', 'tessera:', `  data_dir: ${quote(options.dataDir)}`];
-  if (joins) {
-    lines.push(
-      `  join_token_file: ${quote(options.token ?? '')}`,
-      `  ca_pin: [${(options.caPin ?? []).map(quote).join(', ')}]`,
-    );
-    if (roles.has('proxy'))
-      lines.push(`  auth_server: ${quote(needed(options.authServer, 'role proxy without auth needs --auth-server'))}`);
-    if (!roles.has('proxy'))
-      lines.push(`  proxy_server: ${quote(needed(options.proxyServer, 'role db needs --proxy-server'))}`);
+  if (roles.has('proxy')) {
+    const address = needed(options.publicAddr, 'role proxy needs --public-addr=<name:port>');
+    lines.push('proxy_service:', '  enabled: yes', '  listen_addr: 0.0.0.0:3080', `  public_addr: ${quote(address)}`);
   }
-  if (roles.has('auth'))
-    lines.push(
-      'auth_service:',
-      '  enabled: yes',
-      `  cluster_name: ${quote(options.clusterName ?? '')}`,
-      '  listen_addr: 0.0.0.0:3025',
-    );
-  if (roles.has('proxy'))
-    lines.push(
-      'proxy_service:',
-      '  enabled: yes',
-      '  listen_addr: 0.0.0.0:3080',
-      `  public_addr: ${quote(options.publicAddr ?? '')}`,
-    );
-  if (roles.has('db'))
+  if (roles.has('db')) {
     lines.push(
       'db_service:',
       '  enabled: yes',
@@ -79,10 +61,21 @@ export function configText(options: ConfigureOptions): string {
       '      protocol: postgres',
       '      uri: localhost:5432',
     );
+  }
   return `${lines.join('\n')}\n`;
 }
 
-function needed(value: string | undefined, message: string): string {
+/** What a process without Auth needs to join the cluster. */
+function joinLines(options: ConfigureOptions, roles: ReadonlySet<string>): string[] {
+  const token = needed(options.token, 'joining a cluster needs --token=<file>; see `tessera tokens add`');
+  const pins = needed(options.caPin, 'joining a cluster needs --ca-pin; see `tessera tokens add`');
+  const where = roles.has('proxy')
+    ? `  auth_server: ${quote(needed(options.authServer, 'role proxy without auth needs --auth-server'))}`
+    : `  proxy_server: ${quote(needed(options.proxyServer, 'role db needs --proxy-server'))}`;
+  return [`  join_token_file: ${quote(token)}`, `  ca_pin: [${pins.map(quote).join(', ')}]`, where];
+}
+
+function needed<T>(value: T | undefined, message: string): T {
   if (value === undefined) throw new UsageError(message);
   return value;
 }

@@ -55,6 +55,10 @@ function addUsers(program: Command, { io, globals, act }: Context): void {
       ),
     'tessera users ls',
   );
+  addUserChanges(users, { io, globals, act });
+}
+
+function addUserChanges(users: Command, { io, globals, act }: Pick<Context, 'io' | 'globals' | 'act'>): void {
   examples(
     users
       .command('update')

@@ -83,7 +83,7 @@ async function accept(
 async function newPassword(io: Io, prompter: Prompter): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     const password = await prompter.secret(`New password (${MIN_PASSWORD} to ${MAX_PASSWORD} characters)`);
-    const length = [...password].length;
+    const length = Array.from(password).length;
     const problem =
       length < MIN_PASSWORD || length > MAX_PASSWORD
         ? `a password has ${MIN_PASSWORD} to ${MAX_PASSWORD} characters, this one has ${length}`

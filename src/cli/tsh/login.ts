@@ -27,21 +27,17 @@ export type LoginOptions = {
 /** Signs in with password and one-time code, or shows the session that is still good. */
 export async function login(io: Io, options: LoginOptions): Promise<Outcome> {
   const store = new ProfileStore(io);
-  const known = store.read();
-  const proxyText = options.proxy ?? io.env['TESSERA_PROXY'] ?? known?.proxy;
+  const proxyText = options.proxy ?? io.env['TESSERA_PROXY'] ?? store.read()?.proxy;
   if (proxyText === undefined) throw new UsageError('which proxy? tsh login --proxy=<host:port> --user=<you>');
   const address = parseProxyAddress(proxyText);
   const proxy = printProxyAddress(address);
   const before = store.read(proxy);
   const wantedUser = options.user ?? io.env['TESSERA_USER'];
-  if (options.force !== true && before !== undefined && (wantedUser === undefined || wantedUser === before.user)) {
-    const identity = store.identity(before);
-    if (identity !== undefined && isValid(identity, io.nowMs())) {
-      store.write(before);
-      say(io, statusText(io, store, before, true));
-      say(io, `\nAlready signed in (--force signs in again). Next: tsh db ls`);
-      return;
-    }
+  if (options.force !== true && before !== undefined && isSignedIn(io, store, before, wantedUser)) {
+    store.write(before);
+    say(io, statusText(io, store, before, true));
+    say(io, '\nAlready signed in (--force signs in again). Next: tsh db ls');
+    return;
   }
   using prompter = openPrompter(io);
   const trust = {
@@ -53,9 +49,19 @@ export async function login(io: Io, options: LoginOptions): Promise<Outcome> {
   const user = wantedUser ?? before?.user ?? (await prompter.text(`User name at ${contact.clusterName}`));
   const signedIn = await signIn(io, prompter, { proxy, user, ttlSeconds: options.ttl ?? 0, contact });
   keep(store, signedIn, contact, io);
+  greet(io, store, signedIn);
+}
+
+function greet(io: Io, store: ProfileStore, signedIn: SignedIn): void {
   if (signedIn.messageOfTheDay !== '') tell(io, visible(signedIn.messageOfTheDay));
   say(io, statusText(io, store, signedIn.profile, true));
   say(io, '\nNext: tsh db ls');
+}
+
+function isSignedIn(io: Io, store: ProfileStore, profile: Profile, wantedUser: string | undefined): boolean {
+  if (wantedUser !== undefined && wantedUser !== profile.user) return false;
+  const identity = store.identity(profile);
+  return identity !== undefined && isValid(identity, io.nowMs());
 }
 
 type SignedIn = {

@@ -38,6 +38,22 @@ Environment:
   NO_COLOR                     honoured (tsh uses colours for questions only)`,
   );
   addLogin(program, io, act);
+  addSession(program, io, act);
+  addDatabaseCommands(program, io, act);
+  examples(
+    program
+      .command('version')
+      .description('print the version')
+      .addOption(formatOption())
+      .action(async (options: { format: Format }) =>
+        act((await import('../version-command.ts')).version(io, 'tsh', options)),
+      ),
+    'tsh version',
+  );
+  return program;
+}
+
+function addSession(program: Command, io: Io, act: Act): void {
   examples(
     program
       .command('logout')
@@ -70,18 +86,6 @@ Environment:
     ),
     "tsh invite 'https://access.example.com/web/invite/0123456789abcdef' --ca-pin=sha256:...",
   );
-  addDatabaseCommands(program, io, act);
-  examples(
-    program
-      .command('version')
-      .description('print the version')
-      .addOption(formatOption())
-      .action(async (options: { format: Format }) =>
-        act((await import('../version-command.ts')).version(io, 'tsh', options)),
-      ),
-    'tsh version',
-  );
-  return program;
 }
 
 function addLogin(program: Command, io: Io, act: Act): void {

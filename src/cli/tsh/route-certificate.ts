@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import { generateKeyPair } from '../../pki/keys.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { readIfThere, writePrivate } from '../files.ts';
-import type { KeyPair, Profile } from './profile.ts';
-import { ProfileStore, readKeyPair, writeKeyPair } from './profile.ts';
+import type { KeyPair, Profile, ProfileStore } from './profile.ts';
+import { readKeyPair, writeKeyPair } from './profile.ts';
 
 /** One database login: a certificate that is good for this database and for nothing else, and where its files are. */
 export type DatabaseLogin = {

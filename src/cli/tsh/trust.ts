@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { connect as Connect, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { UpstreamError } from '../../errors.ts';
 import { pinOf } from '../../pki/pin.ts';
 import type { ProxyAddress } from '../address.ts';
@@ -111,11 +111,7 @@ function contact(answer: Answer, proxyAuthorities: readonly string[], provedBy: 
 }
 
 /** One HTTPS request by hand: HTTP/1.1, bounded in time and size. `ca` undefined: whatever certificate is accepted. */
-function askProxy(
-  connect: typeof import('node:tls').connect,
-  proxy: ProxyAddress,
-  ca: readonly string[] | undefined,
-): Promise<Answer> {
+function askProxy(connect: typeof Connect, proxy: ProxyAddress, ca: readonly string[] | undefined): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const isName = !/^[0-9.]+$|:/.test(proxy.host);
   const socket = connect({
