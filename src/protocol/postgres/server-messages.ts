@@ -202,10 +202,11 @@ function writeBody(writer: Writer, message: ServerMessage): number {
       writer.string(message.status);
       return SERVER_LETTER.readyForQuery;
     case 'ErrorResponse':
+      writeFields(writer, message.fields);
+      return SERVER_LETTER.errorResponse;
     case 'NoticeResponse':
-      for (const [field, value] of message.fields) writer.string(field).cstring(value);
-      writer.uint8(0);
-      return message.type === 'ErrorResponse' ? SERVER_LETTER.errorResponse : SERVER_LETTER.noticeResponse;
+      writeFields(writer, message.fields);
+      return SERVER_LETTER.noticeResponse;
     case 'NotificationResponse':
       writer.int32(message.processId).cstring(message.channel).cstring(message.payload);
       return SERVER_LETTER.notificationResponse;
@@ -217,16 +218,23 @@ function writeBody(writer: Writer, message: ServerMessage): number {
     case 'CopyBothResponse':
       writer.uint8(message.format).uint16(message.columnFormats.length);
       for (const format of message.columnFormats) writer.uint16(format);
-      return message.type === 'CopyInResponse'
-        ? SERVER_LETTER.copyIn
-        : message.type === 'CopyOutResponse'
-          ? SERVER_LETTER.copyOut
-          : SERVER_LETTER.copyBoth;
+      return COPY_LETTERS[message.type];
     default:
       writeAuthentication(writer, message);
       return SERVER_LETTER.authentication;
   }
 }
+
+function writeFields(writer: Writer, fields: ReadonlyMap<string, string>): void {
+  for (const [field, value] of fields) writer.string(field).cstring(value);
+  writer.uint8(0);
+}
+
+const COPY_LETTERS = {
+  CopyInResponse: SERVER_LETTER.copyIn,
+  CopyOutResponse: SERVER_LETTER.copyOut,
+  CopyBothResponse: SERVER_LETTER.copyBoth,
+} as const;
 
 function writeAuthentication(writer: Writer, message: Authentication): void {
   switch (message.type) {

@@ -35,24 +35,37 @@ function collectHandshake(bytes: Buffer): Buffer | ClientHelloPeek {
   const fragments: Buffer[] = [];
   let collected = 0;
   let at = 0;
-  for (;;) {
-    const problem = recordProblem(bytes, at);
-    if (problem !== undefined) return notTls(problem);
-    if (bytes.length - at < 5) return MORE;
-    const length = bytes.readUInt16BE(at + 3);
-    if (length === 0 || length > maxRecordBytes) return notTls(`record of ${length} bytes`);
+  while (fragments.length < maxRecords && at < maxClientHelloBytes) {
+    const length = recordLength(bytes, at);
+    if (typeof length === 'string') return notTls(length);
+    if (length === undefined) return MORE;
     const fragment = bytes.subarray(at + 5, at + 5 + length);
     fragments.push(fragment);
     collected += fragment.length;
-    const start = collected < 4 ? undefined : Buffer.concat(fragments, collected);
-    const want = start === undefined ? undefined : handshakeLength(start);
-    if (typeof want === 'string') return notTls(want);
-    if (start !== undefined && want !== undefined && collected >= want) return start.subarray(4, want);
+    const hello = wholeHello(fragments, collected);
+    if (typeof hello === 'string') return notTls(hello);
+    if (hello !== undefined) return hello;
     if (fragment.length < length) return bytes.length >= maxClientHelloBytes ? notTls(TOO_LONG) : MORE;
     at += 5 + length;
-    if (at >= maxClientHelloBytes) return notTls(TOO_LONG);
-    if (fragments.length >= maxRecords) return notTls('ClientHello in too many records');
   }
+  return notTls(TOO_LONG);
+}
+
+/** A record's fragment length; undefined when its header is not whole; text when it is no handshake record. */
+function recordLength(bytes: Buffer, at: number): number | string | undefined {
+  const problem = recordProblem(bytes, at);
+  if (problem !== undefined) return problem;
+  if (bytes.length - at < 5) return undefined;
+  const length = bytes.readUInt16BE(at + 3);
+  return length === 0 || length > maxRecordBytes ? `record of ${length} bytes` : length;
+}
+
+function wholeHello(fragments: readonly Buffer[], collected: number): Buffer | string | undefined {
+  if (collected < 4) return undefined;
+  const start = Buffer.concat(fragments, collected);
+  const want = handshakeLength(start);
+  if (typeof want === 'string') return want;
+  return collected < want ? undefined : start.subarray(4, want);
 }
 
 function recordProblem(bytes: Buffer, at: number): string | undefined {
