@@ -15,17 +15,26 @@ export interface Store {
   /** Removes; false when it was not there. With `expect` a revision, throws STATE_CONFLICT when it is another. */
   remove(key: string, expect?: number): Promise<boolean>;
   /**
-   * Changes in order of revision, from just after `afterRevision` (or from now). An expiry is delivered as a removal. Throws StorageError with code
-   * `STATE_COMPACTED` when the store no longer remembers that far: read everything again. Ends when the signal aborts.
+   * Changes in order of revision, from just after `afterRevision` (or from now, the moment of the call). An expiry is delivered as a removal. A value that was
+   * overwritten or removed before it was read may be skipped, so a slow watcher costs no memory: it still sees every key's newest state, in order. Throws StorageError with
+   * code `STATE_COMPACTED` when the store no longer remembers that far: read everything again. Ends when the signal aborts or the store closes.
    */
-  watch(prefixes: readonly string[], options: { readonly afterRevision?: number; readonly signal: AbortSignal }): AsyncIterable<Change>;
+  watch(
+    prefixes: readonly string[],
+    options: { readonly afterRevision?: number; readonly signal: AbortSignal },
+  ): AsyncIterable<Change>;
   /** The newest revision: what a full picture that is read now is at least as new as. */
   revision(): Promise<number>;
   close(): Promise<void>;
 }
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type Item = { readonly key: string; readonly value: Json; readonly revision: number; readonly expiresMs?: number };
+export type Item = {
+  readonly key: string;
+  readonly value: Json;
+  readonly revision: number;
+  readonly expiresMs?: number;
+};
 export type PutOptions = { readonly expect: 'any' | 'absent' | number; readonly expiresMs?: number };
 export type Change =
   | { readonly type: 'put'; readonly item: Item; readonly revision: number }
