@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ProxyLimits } from '../../config/schema.ts';
+import type { Engine, Refusal } from '../../engine/engine.ts';
+import { engineOf } from '../../engine/registry.ts';
+import { signOpening } from '../../pki/opening.ts';
+import type { DatabaseProtocol, UserIdentity, VerifiedCertificate } from '../../resource/identity.ts';
+import type { Lock } from '../../resource/resource.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Hub } from '../../tunnel/hub.ts';
+import { SocketChannel } from '../../wire/socket-channel.ts';
+import { admitClient, type RoutedCertificate } from './admission.ts';
+import { chooseAgent } from './agent-choice.ts';
+import type { CancelRelay } from './cancel.ts';
+import { formatAddress } from './client-address.ts';
+import { EarlyBytes } from './early-bytes.ts';
+import { isCancelRequest } from './first-bytes.ts';
+import type { HostKey } from './host-key.ts';
+import type { LiveSessions } from './live-sessions.ts';
+import { presentedCertificate } from './tls-door.ts';
+import type { Visit } from './visit.ts';
+
+export type ClientDoorOptions = {
+  readonly limits: () => ProxyLimits;
+  /** Bytes that a client may send before its session was taken, kept for the next agent. Default 64 KiB. */
+  readonly maxReplayBytes?: number;
+  readonly verify: (der: Buffer) => VerifiedCertificate<UserIdentity>;
+  readonly locks: () => Iterable<Lock>;
+  /** The cluster knows the database, though no agent here serves it. */
+  readonly isKnownDatabase: (name: string) => boolean;
+  readonly hub: Pick<Hub, 'route' | 'knows'>;
+  readonly hostKey: () => HostKey;
+  readonly sessions: LiveSessions;
+  readonly cancel: CancelRelay;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly instruments: Pick<Instruments, 'dbErrors' | 'proxyDialAttempts' | 'proxySetupSeconds'>;
+};
+
+/** Where clients of databases come in after TLS: looks at the certificate, finds an agent, joins the two. */
+export class ClientDoor {
+  readonly #options: ClientDoorOptions;
+  #draining = false;
+
+  constructor(options: ClientDoorOptions) {
+    this.#options = options;
+  }
+
+  /** From now on every client is refused with `shutdown`. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Refuses a client that speaks its database's protocol in clear. */
+  refusePlaintext(socket: Socket, visit: Visit, protocol: DatabaseProtocol): void {
+    const message = 'TLS is required';
+    const hint = 'use sslmode=verify-full with the certificate that "tsh db login" made';
+    this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), (entry) =>
+      entry.refuse({ reason: 'no-tls', message, hint }),
+    );
+  }
+
+  /** Takes a connection whose TLS is done. */
+  accept(socket: TLSSocket, visit: Visit, protocol: DatabaseProtocol): void {
+    const { clock, verify, locks } = this.#options;
+    const admission = admitClient({
+      certificateDer: presentedCertificate(socket),
+      protocol,
+      clientIp: visit.client.ip,
+      verify,
+      locks: locks(),
+      nowMs: clock.now(),
+    });
+    this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), (entry) => {
+      if (this.#draining)
+        return entry.refuse({ reason: 'shutdown', message: 'this proxy is shutting down', hint: 'connect again' });
+      return admission.type === 'admitted' ? entry.open(admission.certificate) : entry.refuse(admission.refusal);
+    });
+  }
+
+  #run(entry: Entry, work: (entry: Entry) => Promise<void>): void {
+    work(entry).catch((error: unknown) => {
+      this.#options.log.error({ err: error }, 'a client connection failed inside');
+      entry.destroy();
+    });
+  }
+}
+
+/** One client from TLS to its session or refusal. */
+class Entry {
+  readonly #client: SocketChannel;
+  readonly #visit: Visit;
+  readonly #protocol: DatabaseProtocol;
+  readonly #engine: Engine;
+  readonly #options: ClientDoorOptions;
+  readonly #gone = new AbortController();
+
+  constructor(client: SocketChannel, visit: Visit, protocol: DatabaseProtocol, options: ClientDoorOptions) {
+    this.#client = client;
+    this.#visit = visit;
+    this.#protocol = protocol;
+    this.#engine = engineOf(protocol);
+    this.#options = options;
+  }
+
+  destroy(): void {
+    this.#client.destroy();
+  }
+
+  async open(certificate: RoutedCertificate): Promise<void> {
+    const { service } = certificate.identity.route;
+    const agents = this.#options.hub.route(service);
+    if (agents.length === 0) {
+      await this.refuse(this.#nobodyServes(service));
+      return;
+    }
+    const sessionId = randomUUID();
+    const early = new EarlyBytes(this.#client, {
+      maxReplayBytes: this.#options.maxReplayBytes ?? 64 * 1024,
+      onFirst: (bytes) => this.#isSession(bytes),
+      onGone: () => this.#gone.abort(),
+    });
+    const choice = await chooseAgent({
+      agents,
+      openingFor: (agentHostId) => this.#opening(sessionId, agentHostId, certificate),
+      onTry: (stream) => early.sendTo(stream),
+      clock: this.#options.clock,
+      acceptTimeoutMs: this.#options.limits().agentAcceptTimeoutMs,
+      signal: this.#gone.signal,
+      onAttempt: (result) => (this.#options.instruments.proxyDialAttempts.of({ result }).value += 1),
+    });
+    const sent = early.settle();
+    if (choice.type === 'gone') this.#client.destroy();
+    else if (choice.type === 'refused') {
+      this.#logRefusal(choice.refusal, { sid: sessionId, agent: choice.agentHostId, err: choice.error });
+      await this.#say(choice.refusal, sent > 0);
+    } else {
+      this.#observeSetup();
+      this.#options.sessions.begin({
+        sessionId,
+        certificate,
+        client: this.#client,
+        stream: choice.stream,
+        agentHostId: choice.agent.agent.hostId,
+        clientAddress: formatAddress(this.#visit.client),
+        // A client that says nothing at all after TLS is ended by the visit's deadline, any other by the agent's.
+        silence: this.#visit.deadline,
+        earlyBytes: sent,
+      });
+    }
+  }
+
+  /** Hears the client out, as its protocol wants it, and says no in the protocol's words. */
+  async refuse(refusal: Refusal): Promise<void> {
+    this.#logRefusal(refusal, {});
+    await this.#say(refusal, false);
+  }
+
+  async #say(refusal: Refusal, alreadySpoke: boolean): Promise<void> {
+    this.#options.instruments.dbErrors.of({
+      component: 'proxy',
+      db_protocol: this.#protocol,
+      reason: refusal.reason,
+    }).value += 1;
+    if (alreadySpoke) {
+      await this.#engine.refuse(this.#client, undefined, refusal);
+      return;
+    }
+    // The visit's deadline destroys the socket, which ends this too.
+    const accepted = await this.#engine.accept(this.#client, {
+      route: { service: '', protocol: this.#protocol },
+      signal: this.#gone.signal,
+      maxStartupBytes: this.#options.limits().maxStartupBytes,
+    });
+    if (accepted.type === 'cancel') {
+      await this.#options.cancel.relay(accepted.packet, this.#visit.client.ip);
+      this.#client.destroy();
+    } else if (accepted.type === 'gone') this.#client.destroy();
+    else await this.#engine.refuse(this.#client, accepted.request, refusal);
+  }
+
+  /** A cancel request may come over TLS too; its key says which agent, so it is not for the one that serves the route. */
+  #isSession(first: Buffer): boolean {
+    if (this.#protocol !== 'postgres' || !isCancelRequest(first)) return true;
+    void this.#options.cancel.relay(Buffer.from(first), this.#visit.client.ip);
+    this.#gone.abort();
+    return false;
+  }
+
+  #opening(sessionId: string, agentHostId: string, certificate: RoutedCertificate): Buffer {
+    const { key, certificateDer } = this.#options.hostKey();
+    return signOpening(
+      {
+        sessionId,
+        timeMs: this.#options.clock.now(),
+        protocol: this.#protocol,
+        clientAddress: formatAddress(this.#visit.client),
+        agentHostId,
+        clientCertificateDer: certificate.der,
+      },
+      key,
+      certificateDer,
+    );
+  }
+
+  #nobodyServes(service: string): Refusal {
+    const name = JSON.stringify(service);
+    if (this.#options.hub.knows(service) || this.#options.isKnownDatabase(service)) {
+      return {
+        reason: 'no-agent',
+        message: `no database service that serves ${name} is connected now`,
+        hint: 'try again in a moment',
+      };
+    }
+    return {
+      reason: 'unknown-database',
+      message: `there is no database ${name}`,
+      hint: '"tsh db ls" lists the databases that you may reach',
+    };
+  }
+
+  #logRefusal(refusal: Refusal, fields: Record<string, unknown>): void {
+    const client = formatAddress(this.#visit.client);
+    this.#options.log.info(
+      { client, db_protocol: this.#protocol, reason: refusal.reason, ...fields },
+      'refused a client',
+    );
+  }
+
+  #observeSetup(): void {
+    const seconds = (this.#options.clock.monotonic() - this.#visit.sinceMs) / 1000;
+    this.#options.instruments.proxySetupSeconds.observe({ db_protocol: this.#protocol }, seconds);
+  }
+}

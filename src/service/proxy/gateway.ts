@@ -1,0 +1,314 @@
+import net from 'node:net';
+import type { BlockList, Socket } from 'node:net';
+import type { Address, ProxyConfig } from '../../config/schema.ts';
+import { lockInForce } from '../../access/locks.ts';
+import { UpstreamError } from '../../errors.ts';
+import type { TrustedAuthorities } from '../../pki/trust.ts';
+import { verifyHostCertificate, verifyUserCertificate } from '../../pki/verify.ts';
+import type { Lock } from '../../resource/resource.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { Hub } from '../../tunnel/hub.ts';
+import { DEFAULT_MUX_LIMITS, newTunnelCounters, type TunnelCounters } from '../../tunnel/limits.ts';
+import type { HostCredentials } from '../identity.ts';
+import { AuthJoin } from './auth-join.ts';
+import { CancelRelay } from './cancel.ts';
+import { ClientDoor } from './client-door.ts';
+import { DATABASE_ALPN, FrontDoor } from './front-door.ts';
+import { type HostKey, hostKeyOf } from './host-key.ts';
+import { Https, type PublicPicture } from './https.ts';
+import { LiveSessions } from './live-sessions.ts';
+import { type ShownCertificate, TlsDoor } from './tls-door.ts';
+import { enterTunnel } from './tunnel-door.ts';
+import type { Doors } from './visit.ts';
+
+/** What the gateway needs of the cluster and the process. Each function is asked at each use: answers may change. */
+export type GatewayDeps = {
+  readonly config: ProxyConfig;
+  readonly authServer: Address;
+  readonly credentials: HostCredentials;
+  /** What browsers and `tsh` see; empty: the host certificate. */
+  readonly httpsCertificates: readonly ShownCertificate[];
+  readonly trust: (type: 'user' | 'host') => TrustedAuthorities;
+  readonly locks: () => Iterable<Lock>;
+  readonly isKnownDatabase: (name: string) => boolean;
+  readonly picture: () => PublicPicture;
+  readonly ready: () => boolean;
+  readonly clock: Clock;
+  /** 0 to below 1. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly instruments: Instruments;
+};
+
+/** The proxy's data plane: the public port with its doors, and the hub behind them. */
+export class Gateway {
+  readonly hub: Hub;
+  readonly sessions: LiveSessions;
+  readonly #deps: GatewayDeps;
+  readonly #listener: net.Server;
+  readonly #frontDoor: FrontDoor;
+  readonly #cancel: CancelRelay;
+  readonly #clients: ClientDoor;
+  readonly #https: Https;
+  readonly #databaseTls: TlsDoor;
+  readonly #tunnelTls: TlsDoor;
+  readonly #httpsTls: TlsDoor;
+  readonly #authJoin: AuthJoin;
+  #config: ProxyConfig;
+  #hostKey: HostKey;
+  #shown: ShownCertificate;
+  #httpsCertificates: readonly ShownCertificate[];
+
+  constructor(deps: GatewayDeps) {
+    const { clock, log, instruments, config } = deps;
+    this.#deps = deps;
+    this.#config = config;
+    this.#hostKey = hostKeyOf(deps.credentials);
+    this.#shown = deps.credentials;
+    this.#httpsCertificates = deps.httpsCertificates;
+    this.hub = this.#makeHub();
+    this.sessions = new LiveSessions({ clock, log, instruments });
+    this.#cancel = new CancelRelay({
+      cancelRatePerMinute: config.limits.cancelRatePerMinute,
+      send: (tag, message) => this.hub.cancel(tag, message),
+      onLimited: () => this.#limited('cancel'),
+    });
+    this.#clients = this.#makeClientDoor();
+    this.#https = new Https({
+      picture: deps.picture,
+      ready: deps.ready,
+      requestTimeoutMs: config.limits.handshakeTimeoutMs,
+      clock,
+    });
+    this.#authJoin = new AuthJoin({
+      authServer: deps.authServer,
+      hostKey: () => this.#hostKey,
+      clock,
+      log,
+      ratePerMinute: AUTH_JOINS_PER_MINUTE,
+      connectTimeoutMs: config.limits.handshakeTimeoutMs,
+      onLimited: () => this.#limited('auth'),
+    });
+    this.#databaseTls = this.#makeTls('database', DATABASE_ALPN, (socket, visit) =>
+      this.#clients.accept(socket, visit, 'postgres'),
+    );
+    this.#tunnelTls = this.#makeTls('tunnel', ['tessera-tunnel'], (socket, visit) => this.#enterTunnel(socket, visit));
+    this.#httpsTls = this.#makeTls('https', ['http/1.1'], (socket, visit) => this.#https.accept(socket, visit));
+    this.#frontDoor = new FrontDoor({
+      limits: config.limits,
+      trustedSources: trustedSourcesOf(config),
+      doors: this.#doors(),
+      clock,
+      log,
+      onLimited: () => this.#limited('public'),
+    });
+    this.#listener = net.createServer({ noDelay: true }, (socket) => this.#frontDoor.accept(socket));
+  }
+
+  /** Opens the port. Throws UpstreamError `PROXY_LISTEN`. Returns the real `host:port`. */
+  async listen(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host, port } = this.#config.listenAddr;
+    await new Promise<void>((resolve, reject) => {
+      this.#listener.once('error', (cause) =>
+        reject(
+          new UpstreamError('PROXY_LISTEN', `proxy can not listen on ${host}:${port}: ${cause.message}`, { cause }),
+        ),
+      );
+      this.#listener.listen({ host, port, backlog: 2048 }, resolve);
+    });
+    this.#listener.on('error', (error) =>
+      this.#deps.log.error({ err: error }, 'the public port failed to take a connection'),
+    );
+    const address = this.#listener.address();
+    return { host, port: typeof address === 'object' && address !== null ? address.port : port };
+  }
+
+  /** The host certificate was renewed: shown and signed with from now on. */
+  renew(credentials: HostCredentials): void {
+    this.#hostKey = hostKeyOf(credentials);
+    this.#shown = credentials;
+    this.#databaseTls.show([credentials]);
+    this.#tunnelTls.show([credentials]);
+    this.#httpsTls.show(this.#httpsShown());
+  }
+
+  /** New limits, trusted sources and HTTPS certificates, for connections to come. Throws when a certificate can not be used; nothing changes then. */
+  use(config: ProxyConfig, httpsCertificates: readonly ShownCertificate[]): void {
+    const before = this.#httpsCertificates;
+    this.#httpsCertificates = httpsCertificates;
+    try {
+      this.#httpsTls.show(this.#httpsShown());
+    } catch (error) {
+      this.#httpsCertificates = before;
+      throw error;
+    }
+    this.#config = { ...config, listenAddr: this.#config.listenAddr, tunnel: this.#config.tunnel };
+    this.#frontDoor.use({ limits: config.limits, trustedSources: trustedSourcesOf(config) });
+    this.#cancel.use(config.limits.cancelRatePerMinute);
+  }
+
+  /** Locks changed: sessions that they hit end, at the latest some seconds after their agent should have ended them. */
+  checkLocks(): void {
+    this.sessions.checkLocks(this.#deps.locks());
+  }
+
+  /** New clients are refused and agents told to go elsewhere; the port stays open for cancel requests and for the way to Auth, which the last sessions need. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#clients.drain();
+    this.hub.drain();
+    await this.sessions.drain(timeoutMs);
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    await this.hub.close();
+    this.#https.close();
+    this.#frontDoor.destroyAll();
+    await closed;
+  }
+
+  #makeHub(): Hub {
+    const { clock, random, log, config } = this.#deps;
+    return new Hub({
+      clock,
+      random,
+      counters: countersFor(this.#deps.instruments),
+      maxTunnels: config.limits.maxTunnels,
+      limits: {
+        ...DEFAULT_MUX_LIMITS,
+        maxStreams: config.tunnel.maxStreams,
+        maxStreamWindowBytes: config.tunnel.maxStreamWindowBytes,
+        keepAliveMs: config.tunnel.keepAliveIntervalMs,
+        keepAliveTimeoutMs: config.tunnel.keepAliveTimeoutMs,
+        maxTunnelWindowBytes: Math.max(
+          DEFAULT_MUX_LIMITS.maxTunnelWindowBytes,
+          2 * config.tunnel.maxStreams * config.tunnel.streamWindowBytes,
+        ),
+      },
+      onAgent: ({ type, agent, error }) => {
+        const level = type === 'announced' ? 'debug' : 'info';
+        log[level](
+          { agent: agent.hostId, host_name: agent.hostName, address: agent.address, reason: error?.message },
+          `agent ${type}`,
+        );
+      },
+      onFault: (error) => log.error({ err: error }, 'a tunnel callback failed inside'),
+    });
+  }
+
+  #makeClientDoor(): ClientDoor {
+    const { clock, log, instruments, locks, isKnownDatabase, trust } = this.#deps;
+    return new ClientDoor({
+      limits: () => this.#config.limits,
+      verify: (der) => verifyUserCertificate(der, { authorities: trust('user'), nowMs: clock.now() }),
+      locks,
+      isKnownDatabase,
+      hub: this.hub,
+      hostKey: () => this.#hostKey,
+      sessions: this.sessions,
+      cancel: this.#cancel,
+      clock,
+      log,
+      instruments,
+    });
+  }
+
+  #makeTls(
+    name: 'database' | 'tunnel' | 'https',
+    alpn: readonly string[],
+    onSecure: ConstructorParameters<typeof TlsDoor>[0]['onSecure'],
+  ): TlsDoor {
+    return new TlsDoor({
+      name,
+      alpn,
+      minVersion: name === 'tunnel' ? 'TLSv1.3' : 'TLSv1.2',
+      requestCertificate: name !== 'https',
+      shown: name === 'https' ? this.#httpsShown() : [this.#shown],
+      handshakeTimeoutMs: this.#config.limits.handshakeTimeoutMs,
+      log: this.#deps.log,
+      onSecure,
+    });
+  }
+
+  #httpsShown(): readonly [ShownCertificate, ...ShownCertificate[]] {
+    const [first, ...rest] = this.#httpsCertificates;
+    return first === undefined ? [this.#shown] : [first, ...rest];
+  }
+
+  #doors(): Doors {
+    return {
+      database: (socket, visit) => this.#databaseTls.accept(socket, visit),
+      tunnel: (socket, visit) => this.#tunnelTls.accept(socket, visit),
+      https: (socket, visit) => this.#httpsTls.accept(socket, visit),
+      auth: (socket, visit) => this.#authJoin.join(socket, visit),
+      cancel: (packet, visit) => void this.#cancel.relay(packet, visit.client.ip),
+      plaintext: (socket: Socket, visit) => this.#clients.refusePlaintext(socket, visit, 'postgres'),
+    };
+  }
+
+  #enterTunnel(...[socket, visit]: Parameters<ConstructorParameters<typeof TlsDoor>[0]['onSecure']>): void {
+    const { clock, trust, log, locks } = this.#deps;
+    enterTunnel(socket, visit, {
+      verifyAgent: (der) =>
+        verifyHostCertificate(der, {
+          authorities: trust('host'),
+          nowMs: clock.now(),
+          roles: ['database'],
+          usage: 'client',
+        }),
+      lockOn: (hostId) => lockInForce(locks(), { serverId: hostId }, clock.now()),
+      add: (secured, agent) => this.hub.add(secured, agent),
+      log,
+    });
+  }
+
+  #limited(listener: string): void {
+    this.#deps.instruments.rateLimited.of({ listener }).value += 1;
+  }
+}
+
+/** The networks that must send a PROXY header. Throws TypeError for what is no network (the configuration was checked before). */
+export function trustedSourcesOf(config: ProxyConfig): BlockList | undefined {
+  if (config.proxyProtocol === undefined) return undefined;
+  const list = new net.BlockList();
+  for (const source of config.proxyProtocol.trustedSources) {
+    const [address = '', prefix] = source.split('/');
+    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}
+
+/** Credit stalls are counted straight into the metric. */
+function countersFor({ tunnelCreditStalls, metrics }: Instruments): TunnelCounters {
+  const counters = newTunnelCounters();
+  Object.defineProperty(counters, 'creditStalls', {
+    enumerable: true,
+    get: () => tunnelCreditStalls.value,
+    set: (value: number) => void (tunnelCreditStalls.value = value),
+  });
+  metrics.gauge('tessera_tunnel_streams', 'Streams open on tunnels now.', () => counters.streams);
+  metrics.gauge(
+    'tessera_tunnel_sent_bytes',
+    'Bytes of streams sent on tunnels since the start.',
+    () => counters.bytesSent,
+  );
+  metrics.gauge(
+    'tessera_tunnel_received_bytes',
+    'Bytes received on tunnels since the start.',
+    () => counters.bytesReceived,
+  );
+  metrics.gauge(
+    'tessera_tunnel_violations',
+    'Tunnels ended for a broken rule or limit since the start.',
+    () => counters.violations,
+  );
+  return counters;
+}
+
+/** Of one client address; a sign-in takes a handful, and many people may share an address. */
+const AUTH_JOINS_PER_MINUTE = 600;

@@ -1,0 +1,273 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { Address, Config, ProxyConfig } from '../../config/schema.ts';
+import { ConfigError } from '../../errors.ts';
+import { parseHosts } from '../../pki/names.ts';
+import type { AuthorityType, ProxyServer } from '../../resource/resource.ts';
+import { resourceToJson } from '../../rpc/convert.ts';
+import { fromConnectError } from '../../rpc/errors.ts';
+import type { Clock } from '../../telemetry/clock.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { type CacheChange, type ClusterCache, openClusterCache, PROXY_KINDS } from '../cache.ts';
+import { readJoinToken } from '../database/join-token.ts';
+import { Trust } from '../database/trust.ts';
+import { type HostIdentityHolder, openHostIdentity } from '../identity.ts';
+import type { RunningService } from '../service.ts';
+import { Gateway } from './gateway.ts';
+import type { PublicPicture } from './https.ts';
+import { Presence } from './presence.ts';
+import type { ShownCertificate } from './tls-door.ts';
+
+export type ProxyServiceDeps = {
+  /** With `proxy` and `authServer` set. */
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly instruments: Instruments;
+  /** Of this program; told by `/webapi/ping`. */
+  readonly version: string;
+  /** 0 to below 1; spreads retries and sessions, never secrets. Default Math.random. */
+  readonly random?: () => number;
+  /** Ends the attempts to join. */
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Starts the proxy: its identity (joining when it has none, which waits for Auth), its copy of the cluster, the public port. Resolves when the port is open; `readiness`
+ * tells when it is of use. Throws ConfigError (HTTPS key pairs), LoginError (token, pin), StorageError (identity file) or UpstreamError (port taken).
+ */
+export async function startProxyService(deps: ProxyServiceDeps): Promise<RunningService> {
+  const { config, clock, log } = deps;
+  const { proxy, authServer } = settingsOf(config);
+  const httpsCertificates = await readKeypairs(proxy);
+  const join = await readJoinToken(config, log);
+  const identity = await openHostIdentity({
+    dataDir: config.dataDir,
+    role: 'proxy',
+    hostName: config.nodeName ?? hostname(),
+    addresses: [addressText(authServer)],
+    via: 'direct',
+    clock,
+    log,
+    ...parseHosts(proxy.publicAddrs.map(({ host }) => host)),
+    ...(join === undefined ? {} : { join }),
+    ...(deps.signal === undefined ? {} : { signal: deps.signal }),
+    ...(deps.random === undefined ? {} : { random: deps.random }),
+  });
+  const service = new ProxyService(deps, identity, httpsCertificates);
+  try {
+    await service.begin();
+  } catch (error) {
+    await service.abandon();
+    throw error;
+  }
+  return service;
+}
+
+class ProxyService implements RunningService {
+  readonly name = 'proxy';
+  readonly #deps: ProxyServiceDeps;
+  readonly #identity: HostIdentityHolder;
+  readonly #cache: ClusterCache;
+  readonly #trust: Trust;
+  readonly #gateway: Gateway;
+  readonly #presence: Presence;
+  #config: Config;
+  #cacheReady = false;
+  #draining = false;
+  #port = 0;
+
+  constructor(deps: ProxyServiceDeps, identity: HostIdentityHolder, httpsCertificates: readonly ShownCertificate[]) {
+    const { clock, log, instruments, config } = deps;
+    const { proxy, authServer } = settingsOf(config);
+    const random = deps.random ?? Math.random;
+    this.#deps = deps;
+    this.#config = config;
+    this.#identity = identity;
+    this.#cache = openClusterCache({ client: identity.connection.client, kinds: PROXY_KINDS, clock, log, random });
+    this.#trust = new Trust({
+      clusterName: identity.clusterName,
+      certificates: (type) => this.#authorities(type),
+      log,
+    });
+    this.#gateway = new Gateway({
+      config: proxy,
+      authServer,
+      credentials: identity.current(),
+      httpsCertificates,
+      trust: (type) => this.#trust.of(type),
+      locks: () => this.#cache.locks(),
+      isKnownDatabase: (name) => this.#isKnownDatabase(name),
+      picture: () => this.#picture(),
+      ready: () => this.readiness().ready,
+      clock,
+      random,
+      log,
+      instruments,
+    });
+    this.#presence = new Presence({ send: () => this.#beat(), clock, log, random });
+    identity.onRenew((credentials) => this.#gateway.renew(credentials));
+  }
+
+  get addresses(): Readonly<Record<string, string>> {
+    return { public: addressText({ host: settingsOf(this.#config).proxy.listenAddr.host, port: this.#port }) };
+  }
+
+  /** Opens the port and everything that moves by itself. */
+  async begin(): Promise<void> {
+    this.#cache.onChange((change) => this.#cacheChanged(change));
+    this.#cache.ready.then(
+      () => {
+        this.#cacheReady = true;
+        for (const type of AUTHORITY_TYPES) this.#keepAuthorities(type);
+      },
+      () => undefined,
+    );
+    const { port } = await this.#gateway.listen();
+    this.#port = port;
+    this.#deps.log.info({ address: this.addresses['public'], public_addr: this.#publicAddress() }, 'proxy listens');
+    this.#presence.start();
+  }
+
+  /** After `begin` failed. */
+  async abandon(): Promise<void> {
+    this.#presence.close();
+    await this.#cache.close();
+    this.#identity.close();
+  }
+
+  readiness(): { readonly ready: boolean; readonly reason?: string } {
+    if (this.#draining) return { ready: false, reason: 'shutting down' };
+    if (!this.#identity.valid())
+      return { ready: false, reason: "this host's certificate expired; the auth service did not renew it" };
+    if (!this.#cacheReady)
+      return { ready: false, reason: 'locks and authorities are not here yet: the auth service was not reached' };
+    return { ready: true };
+  }
+
+  async reload(config: Config): Promise<void> {
+    const { log } = this.#deps;
+    const next = settingsOf(config);
+    const before = settingsOf(this.#config);
+    this.#gateway.use(next.proxy, await readKeypairs(next.proxy));
+    const fixed = (settings: typeof next): string =>
+      JSON.stringify([
+        settings.proxy.listenAddr,
+        settings.proxy.tunnel,
+        settings.authServer,
+        settings.proxy.limits.maxTunnels,
+      ]);
+    if (fixed(next) !== fixed(before))
+      log.warn({}, 'changed settings of listen_addr, tunnel, max_tunnels or auth_server count after a restart');
+    this.#config = {
+      ...config,
+      proxy: { ...next.proxy, listenAddr: before.proxy.listenAddr, tunnel: before.proxy.tunnel },
+      authServer: before.authServer,
+    };
+    this.#presence.changed();
+    log.info({}, 'configuration reloaded');
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    this.#presence.changed();
+    await this.#gateway.drain(timeoutMs);
+    await this.#presence.goodbye();
+    await this.#gateway.close();
+    await this.#cache.close();
+    this.#identity.close();
+  }
+
+  #cacheChanged({ kind, name }: CacheChange): void {
+    if (kind === 'lock') this.#gateway.checkLocks();
+    else if (kind === 'authority') {
+      const type = AUTHORITY_TYPES.find((known) => known === name);
+      if (type !== undefined) this.#keepAuthorities(type);
+    }
+  }
+
+  #keepAuthorities(type: AuthorityType): void {
+    this.#identity
+      .useAuthorities(type, this.#cache.authorities(type))
+      .catch((error: unknown) =>
+        this.#deps.log.error({ err: error, authority: type }, 'new authorities could not be kept on disk'),
+      );
+  }
+
+  #authorities(type: AuthorityType): readonly string[] {
+    const cached = this.#cache.authorities(type);
+    return cached.length > 0 ? cached : this.#identity.authorities(type);
+  }
+
+  #isKnownDatabase(name: string): boolean {
+    return (
+      this.#cache.database(name) !== undefined ||
+      this.#cache.databaseServers().some(({ spec }) => spec.database.metadata.name === name)
+    );
+  }
+
+  #publicAddress(): string {
+    const { publicAddrs } = settingsOf(this.#config).proxy;
+    return addressText(publicAddrs[0] ?? { host: this.#identity.hostName, port: this.#port });
+  }
+
+  #picture(): PublicPicture {
+    const host = this.#trust.of('host');
+    return {
+      cluster_name: this.#identity.clusterName,
+      server_version: this.#deps.version,
+      proxy: { public_addr: this.#publicAddress() },
+      auth: { type: this.#cache.preference()?.spec.type ?? 'local' },
+      host_authorities: host.certificates,
+      ca_pins: host.pins,
+    };
+  }
+
+  async #beat(): Promise<{ readonly nextSeconds: number }> {
+    const { hostId, hostName } = this.#identity;
+    const resource: ProxyServer = {
+      kind: 'proxy_server',
+      version: 'v2',
+      metadata: { name: hostId },
+      spec: {
+        host_id: hostId,
+        host_name: hostName,
+        public_addr: this.#publicAddress(),
+        ...(this.#draining ? { draining: true } : {}),
+      },
+    };
+    try {
+      return await this.#identity.connection.client.heartbeat({ resources: [resourceToJson(resource)] });
+    } catch (error) {
+      throw fromConnectError(error);
+    }
+  }
+}
+
+function settingsOf({ proxy, authServer }: Config): { readonly proxy: ProxyConfig; readonly authServer: Address } {
+  if (proxy === undefined || authServer === undefined)
+    throw new ConfigError(['proxy_service is not enabled or has no auth_server']);
+  return { proxy, authServer };
+}
+
+async function readKeypairs(proxy: ProxyConfig): Promise<readonly ShownCertificate[]> {
+  return Promise.all(
+    proxy.httpsKeypairs.map(async ({ keyFile, certFile }) => {
+      try {
+        const [certificate, privateKey] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+        return { certificate, privateKey };
+      } catch (error) {
+        throw new ConfigError([
+          `proxy_service.https_keypairs: ${certFile} or ${keyFile} can not be read (${error instanceof Error && 'code' in error ? error.code : 'unknown'})`,
+        ]);
+      }
+    }),
+  );
+}
+
+function addressText({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const AUTHORITY_TYPES: readonly AuthorityType[] = ['user', 'host', 'db', 'db-client'];

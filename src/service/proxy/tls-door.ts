@@ -1,0 +1,117 @@
+import type { Socket } from 'node:net';
+import { constants, X509Certificate } from 'node:crypto';
+import tls from 'node:tls';
+import type { Log } from '../../telemetry/log.ts';
+import { formatAddress } from './client-address.ts';
+import type { Visit } from './visit.ts';
+
+/** What a door shows: PEM certificate chain and key. */
+export type ShownCertificate = { readonly certificate: string; readonly privateKey: string };
+
+export type TlsDoorOptions = {
+  /** For the log. */
+  readonly name: string;
+  readonly alpn: readonly string[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Ask the peer for a certificate; it is verified by `onSecure`, not by TLS: a refusal can then be said in words. */
+  readonly requestCertificate: boolean;
+  /** The first is the default; others are shown to clients that ask for a name in them. */
+  readonly shown: readonly [ShownCertificate, ...ShownCertificate[]];
+  readonly handshakeTimeoutMs: number;
+  readonly log: Log;
+  readonly onSecure: (socket: tls.TLSSocket, visit: Visit) => void;
+};
+
+/**
+ * Ends TLS for sockets that another listener accepted. Holds one secure context for all connections; `show` swaps it without touching those that
+ * are open. Sessions are never resumed: each connection proves itself anew.
+ */
+export class TlsDoor {
+  readonly #server: tls.Server;
+  readonly #options: TlsDoorOptions;
+  /** tls.Server does not tell which socket became secure; both ends' addresses together do. */
+  readonly #visits = new Map<string, Visit>();
+  #named: readonly NamedContext[];
+
+  constructor(options: TlsDoorOptions) {
+    this.#options = options;
+    this.#named = namedContexts(options.shown, options.minVersion);
+    this.#server = tls.createServer(
+      {
+        ALPNProtocols: [...options.alpn],
+        requestCert: options.requestCertificate,
+        rejectUnauthorized: false,
+        handshakeTimeout: options.handshakeTimeoutMs,
+        noDelay: true,
+        SNICallback: (name, done) =>
+          done(null, this.#named.find(({ certificate }) => certificate.checkHost(name) !== undefined)?.context),
+        ...contextOptions(options.shown[0], options.minVersion),
+      },
+      (socket) => this.#secured(socket),
+    );
+    this.#server.on('tlsClientError', (error, socket) => {
+      options.log.debug({ door: options.name, reason: error.message }, 'TLS handshake failed');
+      socket.destroy();
+    });
+  }
+
+  /** Takes a socket whose next bytes are the ClientHello. */
+  accept(socket: Socket, visit: Visit): void {
+    const key = keyOf(socket);
+    this.#visits.set(key, visit);
+    socket.once('close', () => {
+      if (this.#visits.get(key) === visit) this.#visits.delete(key);
+    });
+    this.#server.emit('connection', socket);
+  }
+
+  /** Other certificates for handshakes that begin from now on. Throws when one can not be used; the old ones stay. */
+  show(shown: readonly [ShownCertificate, ...ShownCertificate[]]): void {
+    const named = namedContexts(shown, this.#options.minVersion);
+    this.#server.setSecureContext(contextOptions(shown[0], this.#options.minVersion));
+    this.#named = named;
+  }
+
+  #secured(socket: tls.TLSSocket): void {
+    socket.on('error', () => undefined);
+    const key = keyOf(socket);
+    const visit = this.#visits.get(key);
+    this.#visits.delete(key);
+    if (visit === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#options.log.debug({ door: this.#options.name, client: formatAddress(visit.client) }, 'TLS begun');
+    this.#options.onSecure(socket, visit);
+  }
+}
+
+/** The certificate that the peer presented, DER; undefined: none. */
+export function presentedCertificate(socket: tls.TLSSocket): Buffer | undefined {
+  return socket.getPeerX509Certificate()?.raw;
+}
+
+type NamedContext = { readonly certificate: X509Certificate; readonly context: tls.SecureContext };
+
+/** Only when there is a choice: with one certificate the default context serves every name. */
+function namedContexts(shown: readonly ShownCertificate[], minVersion: 'TLSv1.2' | 'TLSv1.3'): readonly NamedContext[] {
+  if (shown.length < 2) return [];
+  return shown.map((one) => ({
+    certificate: new X509Certificate(one.certificate),
+    context: tls.createSecureContext(contextOptions(one, minVersion)),
+  }));
+}
+
+function contextOptions(shown: ShownCertificate, minVersion: 'TLSv1.2' | 'TLSv1.3') {
+  return {
+    cert: shown.certificate,
+    key: shown.privateKey,
+    minVersion,
+    honorCipherOrder: true,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+  } as const;
+}
+
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+}
