@@ -17,9 +17,9 @@ export function parseTtlSeconds(text: string): number {
   return Math.floor(ms / 1000);
 }
 
-/** `8h0m0s` style without the zeros: `8h`, `1h30m`, `45s`; days from 48 hours on. Rounded down to seconds. */
+/** `8h`, `1h30m`, `9m59s`, `45s`; days from 48 hours on. In whole seconds, from ten minutes on in the nearest minute. */
 export function printDuration(ms: number): string {
-  let seconds = Math.max(0, Math.floor(ms / 1000));
+  let seconds = Math.max(0, ms < 600_000 ? Math.floor(ms / 1000) : Math.round(ms / 60_000) * 60);
   if (seconds === 0) return '0s';
   const parts: string[] = [];
   const days = seconds >= 172_800 ? Math.floor(seconds / 86_400) : 0;

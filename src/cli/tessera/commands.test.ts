@@ -43,7 +43,7 @@ const role = (name: string, users = 'reader'): string =>
 test('users: add prints the link, its validity and what is next; update keeps what it does not change', async () => {
   const added = await tessera(['users', 'add', 'bob', '--roles=access', '--db-users=reader,writer', '--db-names=*']);
   assert.equal(added.code, 0, added.err);
-  assert.match(added.out, /good once, for (1h|59m)/);
+  assert.match(added.out, /good once, for 1h /);
   assert.match(added.out, new RegExp(`\n {2}https://${cluster.proxy}/web/invite/${INVITE}\n`));
   assert.match(added.out, new RegExp(`tsh invite 'https://.*/${INVITE}' --ca-pin=${cluster.pin}\n$`));
   assert.equal((await tessera(['users', 'update', 'bob', '--set-db-users=reader'])).code, 0);

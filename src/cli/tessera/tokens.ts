@@ -33,7 +33,7 @@ export async function addToken(io: Io, globals: Globals, options: AddTokenOption
   });
   const value = { token: reply.token, roles, expires: reply.expires, ca_pins: reply.caPins };
   await print(io, options.format, value, () => {
-    const left = printDuration(Date.parse(reply.expires) - io.nowMs() + 500);
+    const left = printDuration(Date.parse(reply.expires) - io.nowMs());
     const times = options.uses === 0 ? '' : `, ${options.uses === 1 ? 'once' : `${options.uses} times`}`;
     const snippets = roles.map((role) => snippet(role === 'proxy' ? 'proxy' : 'db', reply.token, reply.caPins, proxy));
     return [

@@ -158,7 +158,7 @@ function sayLink(
   const left = Date.parse(of.expires) - io.nowMs();
   say(
     io,
-    `The link is good once, for ${printDuration(left + 500)} (until ${printTime(of.expires)}); send it to nobody else:\n`,
+    `The link is good once, for ${printDuration(left)} (until ${printTime(of.expires)}); send it to nobody else:\n`,
   );
   say(io, `  ${link}\n`);
   if (of.link === '') tell(io, 'No proxy is up: put its public address in place of <proxy>.');

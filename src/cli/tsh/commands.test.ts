@@ -55,7 +55,7 @@ test('login pins the cluster, keeps the identity private, shows the status, and 
   assert.equal(again.code, 0);
   assert.match(
     again.out,
-    /^> Profile URL: {6}https:\/\/localhost:\d+\n {2}Logged in as: {5}alice\n {2}Cluster: {10}fake\n {2}Roles: {12}access\n {2}Valid until: .* \[valid for 59m/,
+    /^> Profile URL: {6}https:\/\/localhost:\d+\n {2}Logged in as: {5}alice\n {2}Cluster: {10}fake\n {2}Roles: {12}access\n {2}Valid until: .* \[valid for 1h/,
   );
   assert.match(again.out, /Next: tsh db ls\n$/);
   assert.deepEqual(cluster.calls, [], 'a good session asks nobody');
@@ -195,7 +195,7 @@ test('db login writes certificate and service file, db ls marks it, db logout re
   writeFileSync(join(home, '.pg_service.conf'), '# mine\r\n[other]\r\nhost=x\r\n', { mode: 0o640 });
   const login = await tsh(home, ['db', 'login', 'orders']);
   assert.equal(login.code, 0, login.err);
-  assert.match(login.out, /Logged in to orders as reader, database shop; valid for 59m/);
+  assert.match(login.out, /Logged in to orders as reader, database shop; valid for 1h/);
   assert.match(login.out, / {2}psql "service=fake-orders"\n {2}tsh db connect orders\n$/);
   const service = readFileSync(join(home, '.pg_service.conf'), 'utf8');
   assert.match(

@@ -80,9 +80,12 @@ export function choose(
   if (only === undefined) {
     throw failure('DATABASE_NOT_FOUND', `no database that you may reach matches ${which}`, 'see them all: tsh db ls');
   }
+  const anyAtAll = name === undefined && candidates.length === databases.length;
   throw failure(
     'DATABASE_AMBIGUOUS',
-    `${which} matches ${candidates.length} databases`,
+    anyAtAll
+      ? `which database? ${candidates.length} are open to you`
+      : `${which} matches ${candidates.length} databases`,
     `${renderTable(
       [{ title: 'Name' }, { title: 'Description', shrink: true }, { title: 'Labels', shrink: true }],
       candidates.slice(0, 20).map((database) => [database.name, database.description, printLabels(database.labels)]),

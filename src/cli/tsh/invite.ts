@@ -1,3 +1,4 @@
+import { pinOf } from '../../pki/pin.ts';
 import type { Outcome } from '../command.ts';
 import { parseInviteLink, printProxyAddress } from '../address.ts';
 import { failure, failureCode, failureText } from '../failure.ts';
@@ -39,7 +40,9 @@ export async function invite(io: Io, linkText: string, options: InviteOptions): 
     if (left > 0) tell(io, `The link is good for another ${printDuration(left)}.`);
     await showSecret(io, started.oneTimeCodeUri);
     const user = await accept(io, prompter, connection, link.token);
-    const caPin = (options.caPin ?? []).map((pin) => ` --ca-pin=${pin}`).join('');
+    // What was proved now (or with --insecure believed) is what the sign-in is to be held to.
+    const pins = contact.provedBy === 'known authorities' ? [] : contact.hostAuthorities.map(pinOf);
+    const caPin = pins.map((pin) => ` --ca-pin=${pin}`).join('');
     say(io, `Password and one-time code of ${visible(user)} are set.`);
     say(io, `Next: tsh login --proxy=${proxy} --user=${visible(user)}${caPin}`);
   } finally {
@@ -54,9 +57,21 @@ async function showSecret(io: Io, uri: string): Promise<void> {
     throw failure('INVITE_BROKEN', 'the Auth Service sent no one-time code secret', 'report this to the administrator');
   const { renderUnicodeCompact } = await import('uqr');
   tell(io, '\nScan this with an authenticator app (or type the secret):\n');
-  // Dark modules must be dark: on most terminals the background is, so light is drawn.
-  tell(io, renderUnicodeCompact(uri, { ecc: 'L', border: 2, invert: false }));
+  const code = renderUnicodeCompact(uri, { ecc: 'L', border: 2 });
+  tell(io, coloured(io) ? onBlack(code) : code);
   tell(io, `\n  Secret: ${(secret.match(/.{1,4}/g) ?? []).join(' ')}\n  ${uri}\n`);
+}
+
+function coloured(io: Io): boolean {
+  return io.stderr.isTTY === true && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb';
+}
+
+/** The light modules are drawn, so the dark ones must be dark on a light terminal too: bright white on black. */
+function onBlack(code: string): string {
+  return code
+    .split('\n')
+    .map((line) => `\u001b[97;40m${line}\u001b[0m`)
+    .join('\n');
 }
 
 async function accept(

@@ -52,7 +52,7 @@ export async function contactProxy(io: Io, proxy: ProxyAddress, options: TrustOp
   );
   tell(
     io,
-    `WARNING: its authorities are pinned now; compare with \`tessera status\` on the Auth machine: ${authorities.map(pinOf).join(' ')}`,
+    `WARNING: compare its CA pin with \`tessera status\` on the Auth machine: ${authorities.map(pinOf).join(' ')}`,
   );
   return contact(answer, authorities, 'nothing');
 }
