@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatDuration } from '../resource/duration.ts';
 import {
   adminUser,
   databaseName,
@@ -171,6 +172,6 @@ export type ConfigFile = z.output<typeof fileSchema>;
 /** A duration within bounds (milliseconds). */
 function between(least: number, most: number) {
   return duration.refine((ms) => ms >= least && ms <= most, {
-    error: `expected a duration between ${least} ms and ${most} ms`,
+    error: `expected a duration between ${formatDuration(least)} and ${formatDuration(most)}`,
   });
 }

@@ -1,5 +1,5 @@
 import type { YamlDocument } from '../resource/document.ts';
-import { dotted } from '../resource/problems.ts';
+import { dotted, inFileOrder } from '../resource/problems.ts';
 import { defaultTunnel } from './defaults.ts';
 import type { ConfigFile } from './file.ts';
 
@@ -24,7 +24,7 @@ export function relationProblems(file: ConfigFile, document: YamlDocument): stri
   tunnelProblems('proxy_service', proxy?.tunnel, say);
   tunnelProblems('db_service', database?.tunnel, say);
   if (database !== undefined) databaseProblems(database, say);
-  return problems;
+  return inFileOrder(problems);
 }
 
 type Say = (keys: readonly (string | number)[], what: string) => void;

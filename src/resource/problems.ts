@@ -15,14 +15,17 @@ export function describeIssues(
   input: unknown,
   locate: Locate,
 ): string[] {
-  const lines = issues.flatMap((issue) => describeIssue(schema, issue, input, locate));
+  return inFileOrder(issues.flatMap((issue) => describeIssue(schema, issue, input, locate)));
+}
+
+/** Problems of the form `path:line:column: ...` in the order of the file. */
+export function inFileOrder(lines: readonly string[]): string[] {
   return lines
     .map((line) => ({ line, at: position(line) }))
     .toSorted((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1])
     .map(({ line }) => line);
 }
 
-/** Line and column of `path:line:column: ...`, so that problems come in the order of the file. */
 function position(line: string): readonly [number, number] {
   const match = /:(\d+):(\d+): /.exec(line);
   return [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];

@@ -5,7 +5,7 @@ import { compact, envelope, metadataOf } from './metadata.ts';
 export const protocols = ['postgres', 'mysql', 'mongodb', 'redis', 'sqlserver'] as const;
 
 /** Also the name of a service file entry, of a folder and of a TLS route: letters, digits, `. _ -`, beginning and ending with a letter or digit. */
-export const databaseName = nameOf('database name', /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/);
+export const databaseName = nameOf('database name', /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/, '. _ -');
 
 export const tlsMode = z.enum(['verify-full', 'verify-ca', 'insecure']);
 export const serverName = z.string().min(1).max(253);

@@ -56,13 +56,17 @@ const nameLimit = 128;
 export const namePattern = /^[A-Za-z0-9_@+][A-Za-z0-9_.@+:=-]*$/;
 
 /** A resource's name; `what` for the message. */
-export function nameOf(what: string, pattern: RegExp = namePattern): z.ZodType<string, unknown> {
+export function nameOf(
+  what: string,
+  pattern: RegExp = namePattern,
+  characters = '_ . @ + : = -',
+): z.ZodType<string, unknown> {
   return z
     .string()
     .min(1)
     .max(nameLimit)
     .refine((text) => pattern.test(text) && !text.includes('..'), {
-      error: `expected a ${what} of letters, digits and _ . @ + : = - (not beginning with a dot or a dash), got something else`,
+      error: `expected a ${what} of letters, digits and ${characters}, beginning with a letter or digit`,
     });
 }
 

@@ -9,9 +9,12 @@ import { noHardwareKey } from './role.ts';
 /** Short tokens can be guessed. */
 const minTokenLength = 16;
 
-const tokenName = nameOf('token', /^[A-Za-z0-9_.=+-]+$/).refine((value) => value.length >= minTokenLength, {
-  error: `a token needs at least ${minTokenLength} characters (minTokenLength): leave it to "tessera tokens add" to make one`,
-});
+const tokenName = nameOf('token', /^[A-Za-z0-9_.=+-]+$/, '_ . = + -').refine(
+  (value) => value.length >= minTokenLength,
+  {
+    error: `a token needs at least ${minTokenLength} characters (minTokenLength): leave it to "tessera tokens add" to make one`,
+  },
+);
 
 const tokenRole = z.preprocess(
   (value) => (typeof value === 'string' ? value.charAt(0).toUpperCase() + value.slice(1).toLowerCase() : value),
