@@ -77,14 +77,14 @@ async function tryDatabase(
   roles: readonly Role[],
   context: AuthContext,
 ): Promise<Route | Denial> {
+  const resolved = resolveRoute(caller.identity, roles, database, wanted);
+  if (resolved.type === 'Denial') return resolved;
   if (database.spec.protocol !== wanted.protocol) {
     throw new LoginError(
       'DATABASE_PROTOCOL',
       `database ${database.metadata.name}: expected protocol ${database.spec.protocol}, got ${wanted.protocol}`,
     );
   }
-  const resolved = resolveRoute(caller.identity, roles, database, wanted);
-  if (resolved.type === 'Denial') return resolved;
   const { type: _type, ...names } = resolved;
   const route: Route = { service: wanted.service, protocol: wanted.protocol, ...names };
   if (route.databaseUser === undefined || route.databaseName === undefined) return route;
