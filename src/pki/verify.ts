@@ -102,9 +102,11 @@ function examine(der: Buffer, fingerprint: string, authorities: TrustedAuthoriti
       `not signed by a trusted ${authorities.type} authority of cluster ${authorities.clusterName}`,
     );
   }
-  if (certificate.ca)
-    throw fault('CERT_IS_AUTHORITY', "expected a person's or service's certificate, got an authority's");
   const parsed = parseExtensions(der);
+  // Both, for OpenSSL does not call a CA what may not sign certificates.
+  if (certificate.ca || parsed.getExtension(x509.BasicConstraintsExtension)?.ca !== false) {
+    throw fault('CERT_IS_AUTHORITY', "expected a person's or service's certificate, got an authority's");
+  }
   if (!hasLowSignature(parsed))
     throw fault('CERT_MALFORMED', 'its signature is not in the form in which certificates are issued');
   const { clusterName, identity } = identityOf(parsed);
