@@ -1,0 +1,21 @@
+import { POSTGRES_TARGETS } from './postgres.ts';
+
+/** One decoder under attack. `run` gets one input cut into chunks; throwing a class of src/errors.ts (but BugError) is right, anything else a finding. */
+export type FuzzTarget = {
+  readonly name: string;
+  /** Valid inputs to start from. */
+  readonly seeds: readonly Buffer[];
+  readonly run: (chunks: readonly Buffer[]) => unknown;
+};
+
+/** Every target. To add one: export it from its own file beside this one and put it into this list. */
+const ALL: readonly FuzzTarget[] = [...POSTGRES_TARGETS];
+
+/** By name. */
+export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map(ALL.map((target) => [target.name, target]));
+
+/** Names for several targets. */
+export const GROUPS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['postgres', POSTGRES_TARGETS.map((target) => target.name)],
+  ['all', [...TARGETS.keys()]],
+]);
