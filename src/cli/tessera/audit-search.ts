@@ -9,6 +9,7 @@ import { withProgress } from '../progress.ts';
 import { displayWidth, renderTable, truncate } from '../table.ts';
 import type { Globals } from './admin.ts';
 import { withAuth } from './admin.ts';
+import { eventSummary } from './event-summary.ts';
 import { parseJson, textAt } from './json.ts';
 
 export type SearchOptions = {
@@ -44,20 +45,6 @@ export async function searchAudit(io: Io, globals: Globals, options: SearchOptio
         `the newest ${options.limit} only; more: --limit=${options.limit * 10}, or narrow it with --from and --to`,
       );
   });
-}
-
-/** The one line that says what an event is about: the statement, an error, a target. */
-export function eventSummary(event: unknown): string {
-  for (const path of SUMMARY) {
-    const text = textAt(event, path);
-    if (text !== '') return text.replaceAll(/\s+/g, ' ').trim();
-  }
-  const rows = textAt(event, 'rows') || textAt(event, 'affected_records');
-  const parts = [
-    rows === '' ? '' : `${rows} rows`,
-    textAt(event, 'duration_ms') === '' ? '' : `${textAt(event, 'duration_ms')} ms`,
-  ];
-  return parts.filter((part) => part !== '').join(', ');
 }
 
 function filterOf(options: SearchOptions): Parameters<AuthConnection['client']['searchAudit']>[0] & object {
@@ -149,16 +136,4 @@ function time(event: unknown): string {
   return textAt(event, 'time').replace('T', ' ').replace(/Z$/, '');
 }
 
-const SUMMARY = [
-  'db_query',
-  'query',
-  'statement_name',
-  'error',
-  'message',
-  'reason',
-  'name',
-  'target',
-  'role',
-  'method',
-];
 const PAGE = 500;

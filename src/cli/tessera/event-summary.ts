@@ -1,0 +1,63 @@
+import { at, listAt, textAt } from './json.ts';
+
+/** The one line that says what an event is about: the statement, what came of it, whom or what it was done to, why not. */
+export function eventSummary(event: unknown): string {
+  const told = (SUMMARIES[textAt(event, 'event')] ?? anything)(event);
+  const error = textAt(event, 'error');
+  const line = error === '' || told === error ? told : told === '' ? error : `${told}: ${error}`;
+  return line.replaceAll(/\s+/g, ' ').trim();
+}
+
+const SUMMARIES: Readonly<Record<string, (event: unknown) => string>> = {
+  'db.session.query': (event) => textAt(event, 'db_query'),
+  'db.session.query.failed': (event) => textAt(event, 'db_query'),
+  'db.session.postgres.statements.parse': (event) => textAt(event, 'query'),
+  'db.session.result': result,
+  'cert.create': certificate,
+  'lock.created': (event) => words(pairs(at(event, 'target')), textAt(event, 'message')),
+  'join_token.create': (event) => `for ${listAt(event, 'roles').join(', ')}`,
+  'instance.join': (event) => words(textAt(event, 'role'), textAt(event, 'node_name')),
+  'user.login': (event) => words(textAt(event, 'method'), 'from', textAt(event, 'addr.remote')),
+  'api.denied': (event) => textAt(event, 'method'),
+};
+
+function result(event: unknown): string {
+  const rows = textAt(event, 'affected_records') || textAt(event, 'rows');
+  const ms = Number(textAt(event, 'duration_ms'));
+  return [
+    textAt(event, 'command'),
+    rows === '' ? '' : `${rows} ${rows === '1' ? 'row' : 'rows'}`,
+    Number.isFinite(ms) && ms > 0 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : '',
+    textAt(event, 'error_code'),
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
+}
+
+function certificate(event: unknown): string {
+  const identity = at(event, 'identity');
+  const route = at(identity, 'route_to_database');
+  const whom = textAt(identity, 'user') || listAt(identity, 'hosts').join(', ') || textAt(identity, 'host_name');
+  const where =
+    route === undefined ? '' : `for ${textAt(route, 'service_name')} as ${textAt(route, 'username') || 'any user'}`;
+  return words(textAt(event, 'cert_type'), whom, where);
+}
+
+function anything(event: unknown): string {
+  for (const key of ['message', 'reason', 'name', 'statement_name', 'portal_name', 'mfa_device_type', 'username']) {
+    const text = textAt(event, key);
+    if (text !== '') return text;
+  }
+  return '';
+}
+
+function pairs(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return '';
+  return Object.keys(value)
+    .map((key) => `${key}=${textAt(value, key)}`)
+    .join(' ');
+}
+
+function words(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
+}
