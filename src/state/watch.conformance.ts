@@ -47,6 +47,19 @@ export function watchTests(fresh: Fresh): void {
     watch.stop();
   });
 
+  test('large values come one after another, all of them', async () => {
+    const { store } = await fresh();
+    for (let n = 1; n <= 6; n++) await store.put(`/big/${n}`, 'x'.repeat(600_000), { expect: 'any' });
+    const watch = collect(store, ['/'], 0);
+    assert.deepEqual(
+      await watch.take(6),
+      [1, 2, 3, 4, 5, 6].map((n) => `put /big/${n} ${n}`),
+    );
+    await store.put('/big/7', 7, { expect: 'any' });
+    assert.deepEqual(await watch.take(1), ['put /big/7 7']);
+    watch.stop();
+  });
+
   test('a slow watcher ends with the newest state of every key', async () => {
     const { store } = await fresh();
     const abort = new AbortController();
