@@ -71,5 +71,4 @@ test('authorize with 20 roles is cheap once they are compiled', () => {
   );
   // The aim is 50 us; the bound leaves room for a busy machine.
   assert.ok(best < 250, `best round took ${best.toFixed(1)} us a decision`);
-  if (process.env['TESSERA_SPEED'] !== undefined) console.log(`${best.toFixed(1)} us`);
 });
