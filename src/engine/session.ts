@@ -240,6 +240,8 @@ class Session {
       const refusal = signal.aborted ? shutdownRefusal(signal) : connectRefusal(error, this.#parts.sessionId);
       log.warn({ err: error, reason: refusal.reason }, 'the database could not be connected');
       recordStartFailed(recorder, refusal, messageOf(error));
+      // Before the client hears of it; a full journal delays the event, not the answer.
+      commitInTime(recorder, (failure) => log.error({ err: failure }, 'a failed connect could not be recorded'));
       const closed = await this.turnAway(request, refusal);
       this.#finish(recorder, closed, undefined);
       return closed;
