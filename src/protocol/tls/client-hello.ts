@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../errors.ts';
 import { Reader } from '../../wire/reader.ts';
 
 /** What {@link peekClientHello} makes of the first bytes of a connection. */
@@ -26,7 +27,8 @@ export function peekClientHello(bytes: Buffer): ClientHelloPeek {
   try {
     return readHello(new Reader('tls: ClientHello', 'TLS_CLIENT_HELLO', collected));
   } catch (error: unknown) {
-    return notTls(error instanceof Error ? error.message : 'unreadable');
+    if (error instanceof ProtocolError) return notTls(error.message);
+    throw error;
   }
 }
 
