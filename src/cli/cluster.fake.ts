@@ -30,6 +30,8 @@ export type FakeCluster = {
   readonly calls: string[];
   /** Milliseconds that certificates of people live. */
   ttlMs: number;
+  /** When set, what ListDatabases is refused with. */
+  refusal?: string;
   close(): void;
 };
 
@@ -160,17 +162,19 @@ function peopleCalls(cluster: FakeCluster, { host, user }: Authorities): Partial
       if (request.oneTimeCode !== CODE) throw new ConnectError('wrong one-time code', Code.Unauthenticated);
       return { user: 'alice' };
     },
-    ...databaseCalls(issue, identity),
+    ...databaseCalls(cluster, issue, identity),
   };
 }
 
 function databaseCalls(
+  cluster: FakeCluster,
   issue: (publicKeyDer: Uint8Array, who: UserIdentity) => Promise<string>,
   identity: UserIdentity,
 ): Partial<ServiceImpl<typeof AuthService>> {
   return {
     listDatabases(_, context) {
       caller(context);
+      if (cluster.refusal !== undefined) throw new ConnectError(cluster.refusal, Code.PermissionDenied);
       const one = (name: string, labels: object): object => ({
         kind: 'db',
         version: 'v3',

@@ -62,7 +62,7 @@ function advice(error: unknown): string | undefined {
     case 'unauthenticated':
       return 'sign in again: tsh login';
     case 'permission_denied':
-      return 'your roles do not allow it: see `tsh status`, or ask an administrator';
+      return 'see who you are: tsh status; an administrator can change roles and lift locks';
     case 'AUTH_NOT_TRUSTED':
       return 'somebody may be in between, or the cluster was rebuilt: compare with `tessera status` on the Auth machine, then sign in with --ca-pin';
     case 'AUTH_UNREACHABLE':

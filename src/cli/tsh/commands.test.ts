@@ -190,6 +190,40 @@ test('db ls: columns, labels, machine formats, one call', async () => {
   assert.match((await tsh(home, ['db', 'ls', '--format=yaml'])).out, /- kind: db\n/);
 });
 
+test('db ls says why it was refused', async () => {
+  const home = await signedIn();
+  cluster.refusal = 'lock targeting user "alice" is in force: laptop lost';
+  try {
+    for (const args of [
+      ['db', 'ls'],
+      ['db', 'login', 'orders'],
+    ]) {
+      const result = await tsh(home, args);
+      assert.equal(result.code, 1);
+      assert.match(
+        result.err,
+        /^tsh: lock targeting user "alice" is in force: laptop lost\n {2}see who you are: tsh status/,
+      );
+    }
+  } finally {
+    delete cluster.refusal;
+  }
+});
+
+test('a proxy that is away is said with what to do', async () => {
+  const other = await startFakeCluster();
+  const home = newHome();
+  await tsh(
+    home,
+    ['login', `--proxy=${other.proxy}`, '--user=alice', `--ca-pin=${other.pin}`],
+    `${PASSWORD}\n${CODE}\n`,
+  );
+  other.close();
+  const result = await tsh(home, ['db', 'ls']);
+  assert.equal(result.code, 1);
+  assert.match(result.err, /auth service not reachable[\s\S]*check the address and the network/);
+});
+
 test('db login writes certificate and service file, db ls marks it, db logout removes both', async () => {
   const home = await signedIn();
   writeFileSync(join(home, '.pg_service.conf'), '# mine\r\n[other]\r\nhost=x\r\n', { mode: 0o640 });

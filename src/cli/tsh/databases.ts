@@ -4,6 +4,8 @@ import type { Io } from '../io.ts';
 import { outputWidth, visible } from '../io.ts';
 import { splitList } from '../command.ts';
 import { renderTable } from '../table.ts';
+import { quickCall } from './quick-call.ts';
+import type { Session } from './session.ts';
 
 /** A database as the person may reach it. */
 export type Reachable = {
@@ -31,8 +33,32 @@ export type Selection = {
 
 /** One call: everything the person may reach now, by name. */
 export async function listDatabases(connection: AuthConnection): Promise<Reachable[]> {
-  const reply = await connection.client.listDatabases({});
-  return reply.databases
+  return sorted((await connection.client.listDatabases({})).databases);
+}
+
+/** {@link listDatabases} without loading the RPC library: what `tsh db ls` needs and nothing else. */
+export async function listDatabasesQuickly(io: Io, session: Session): Promise<Reachable[]> {
+  const reply = await quickCall(io, session, 'ListDatabases', {});
+  const databases = field(reply, 'databases');
+  // Protobuf's JSON leaves out what is empty.
+  return sorted(
+    (Array.isArray(databases) ? databases : []).map((entry: unknown) => ({
+      json: text(entry, 'json'),
+      allowedUsers: texts(entry, 'allowedUsers'),
+      deniedUsers: texts(entry, 'deniedUsers'),
+      allowedNames: texts(entry, 'allowedNames'),
+      deniedNames: texts(entry, 'deniedNames'),
+      health: text(entry, 'health'),
+    })),
+  );
+}
+
+type Entry = Pick<Reachable, 'allowedUsers' | 'deniedUsers' | 'allowedNames' | 'deniedNames' | 'health'> & {
+  readonly json: string;
+};
+
+function sorted(entries: readonly Entry[]): Reachable[] {
+  return entries
     .map((entry) => ({
       ...readDatabase(entry.json),
       allowedUsers: entry.allowedUsers,
@@ -155,4 +181,9 @@ function field(value: unknown, key: string): unknown {
 function text(value: unknown, key: string): string {
   const found = field(value, key);
   return typeof found === 'string' ? found : '';
+}
+
+function texts(value: unknown, key: string): string[] {
+  const found = field(value, key);
+  return Array.isArray(found) ? found.map(String) : [];
 }

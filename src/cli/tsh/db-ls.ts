@@ -7,40 +7,35 @@ import { withProgress } from '../progress.ts';
 import type { Column } from '../table.ts';
 import { renderTable } from '../table.ts';
 import type { Reachable, Selection } from './databases.ts';
-import { listDatabases, printAllowed, printLabels, select } from './databases.ts';
+import { listDatabasesQuickly, printAllowed, printLabels, select } from './databases.ts';
 import type { DatabaseLogin } from './route-certificate.ts';
 import { activeLogins } from './route-certificate.ts';
 import type { Chosen } from './session.ts';
-import { connectSession, openSession } from './session.ts';
+import { openSession } from './session.ts';
 
 export type DbLsOptions = Chosen & Selection & { readonly format: Format; readonly verbose?: boolean | undefined };
 
 /** The databases that the person may reach, as of now: one call, nothing remembered. */
 export async function dbLs(io: Io, labels: string | undefined, options: DbLsOptions): Promise<Outcome> {
   const session = openSession(io, options);
-  const connection = await connectSession(io, session);
-  try {
-    const all = await withProgress(io, 'listing databases', listDatabases(connection));
-    const databases = select(all, {
-      labels: [labels, options.labels].filter((part) => part !== undefined).join(','),
-      search: options.search,
-    });
-    const logins = activeLogins(session.store, session.profile, io.nowMs());
-    await print(io, options.format, databases.map(machineForm), () =>
-      databaseTable(io, databases, logins, options.verbose === true),
+  const all = await withProgress(io, 'listing databases', listDatabasesQuickly(io, session));
+  const databases = select(all, {
+    labels: [labels, options.labels].filter((part) => part !== undefined).join(','),
+    search: options.search,
+  });
+  const logins = activeLogins(session.store, session.profile, io.nowMs());
+  await print(io, options.format, databases.map(machineForm), () =>
+    databaseTable(io, databases, logins, options.verbose === true),
+  );
+  if (options.format === 'text' && databases.length === 0) {
+    tell(
+      io,
+      all.length === 0
+        ? 'No database is open to you: ask an administrator for a role.'
+        : 'None matches; all: tsh db ls',
     );
-    if (options.format === 'text' && databases.length === 0) {
-      tell(
-        io,
-        all.length === 0
-          ? 'No database is open to you: ask an administrator for a role.'
-          : 'None matches; all: tsh db ls',
-      );
-    } else if (options.format === 'text' && io.stdout.isTTY === true && logins.length === 0) {
-      tell(io, `\nNext: tsh db login ${databases[0]?.name ?? ''}`);
-    }
-  } finally {
-    connection.close();
+  } else if (options.format === 'text' && io.stdout.isTTY === true && logins.length === 0) {
+    tell(io, `\nNext: tsh db login ${databases[0]?.name ?? ''}`);
   }
 }
 
