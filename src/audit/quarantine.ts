@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
  * Events that the receiver refused for good, kept for a person in `quarantine/` of the journal, one file per segment they came from. They count against the
- * journal's limit. To deliver them again: stop the service, move a file up into the journal under its own name, start.
+ * journal's limit. To deliver them again: rename a
+ * file so that it ends in `.again`, and restart the service.
  */
 export class Quarantine {
   readonly #directory: string;
@@ -18,6 +19,21 @@ export class Quarantine {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Files that a person wants delivered again. */
+  get again(): readonly { readonly path: string; readonly bytes: number }[] {
+    const names = readdirSync(this.#directory).filter((name) => name.endsWith('.again'));
+    return names.map((name) => ({
+      path: join(this.#directory, name),
+      bytes: statSync(join(this.#directory, name)).size,
+    }));
+  }
+
+  /** One of `again` is in the journal. */
+  remove(file: { readonly path: string; readonly bytes: number }): void {
+    rmSync(file.path);
+    this.#bytes -= file.bytes;
   }
 
   /** Appends and syncs; resolves with the file's path. */

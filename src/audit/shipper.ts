@@ -37,7 +37,7 @@ export class Shipper {
     const directory = journal.options.directory;
     this.#position = readPosition(directory, deps.log);
     journal.continueAfter(this.#position.sequence);
-    // Left by a crash between acknowledgement and removal, or put back by a person out of the quarantine: deliver it (again).
+    // Left by a crash between acknowledgement and removal: deliver it again.
     const oldest = journal.segments[0];
     if (oldest !== undefined && oldest.sequence < this.#position.sequence) {
       this.#position = { sequence: oldest.sequence, offset: 0 };
@@ -85,7 +85,7 @@ export class Shipper {
     this.#draining = true;
     this.#wake?.();
     this.#hurry?.();
-    if (this.backlogBytes === 0) return true;
+    if (this.backlogBytes === 0 || timeoutMs <= 0) return this.backlogBytes === 0;
     return await new Promise((resolve) => {
       const timer = this.#deps.clock.after(timeoutMs, () => resolve(this.backlogBytes === 0));
       this.#idle.push(() => {
@@ -105,6 +105,7 @@ export class Shipper {
   }
 
   async #run(): Promise<void> {
+    await this.#takeBack();
     while (!this.#stop.signal.aborted) {
       try {
         const batch = await this.#nextBatch();
@@ -118,6 +119,32 @@ export class Shipper {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         await this.#backOff(error);
+      }
+    }
+  }
+
+  /** Quarantined files that a person renamed go back into the journal, at its end. A crash in between repeats them, which is harmless. */
+  async #takeBack(): Promise<void> {
+    const { log } = this.#deps;
+    for (const file of this.#quarantine.again) {
+      try {
+        const whole = { ...file, sequence: 0, closed: true };
+        for (let offset = 0; offset < file.bytes;) {
+          const batch = await readBatch(whole, offset, this.#options.maxBatchBytes, this.#options.maxBatchEvents);
+          if (batch === undefined || batch === 'gone') break;
+          if (this.#journal.append(batch.bytes.toString('utf8'), true) === 'full')
+            throw new Error('the journal is full');
+          offset += batch.bytes.length;
+        }
+        await this.#journal.synced();
+        this.#quarantine.remove(file);
+        this.#journal.addForeignBytes(-file.bytes);
+        log.info({ path: file.path, bytes: file.bytes }, 'audit: delivering a quarantined file again');
+      } catch (error) {
+        log.error(
+          { err: error, path: file.path },
+          'audit: a quarantined file could not be taken back; it stays where it is',
+        );
       }
     }
   }

@@ -86,7 +86,7 @@ export class FileStore implements SearchableStore {
       const writes = this.#take();
       try {
         const fresh = await this.#append(writes.flatMap(({ events }) => events));
-        for (const { events, resolve } of writes) resolve(events.filter((event) => fresh.has(event)));
+        for (const { events, resolve } of writes) resolve(events.filter((event) => fresh.delete(event)));
       } catch (error) {
         for (const { reject } of writes) reject(error);
       }

@@ -1,0 +1,64 @@
+import type { EventSpec } from './event.ts';
+import { EVENTS } from './events.table.ts';
+
+/** docs/reference/events.md, made from the table of events; events-page.test.ts holds the two together. */
+export function eventsPage(): string {
+  const specs: readonly (readonly [string, EventSpec])[] = Object.entries(EVENTS);
+  const rows = specs.map(
+    ([code, spec]) =>
+      `| \`${code}\` | \`${spec.event}\` | ${spec.writers.join(', ')} | ${spec.says} | ${fieldList(spec)} |`,
+  );
+  return `${HEAD}\n${rows.join('\n')}\n${TAIL}`;
+}
+
+function fieldList(spec: EventSpec): string {
+  return Object.entries(spec.fields)
+    .map(([name, type]) => `\`${name}\` ${type}`)
+    .join(', ');
+}
+
+const HEAD = `# Audit events
+
+Generated from \`src/audit/events.table.ts\`; do not edit. One event is one JSON object on one line. The last letter of a code: \`I\` told, \`W\` denied or warned.
+Readers must ignore fields that they do not know.
+
+    {"event":"db.session.query","code":"TDB02I","time":"2021-03-11T21:42:38.485Z","uid":"922e023c-b8b5-81cc-993e-000000000001","ei":1,
+     "cluster_name":"staging","server_id":"...","sid":"c31c3969-39fc-4ce4-8cd6-683fa188e001","user":"alice","user_kind":"local","user_roles":["access"],
+     "db_service":"db2","db_protocol":"postgres","db_uri":"db2:5432","db_name":"test","db_user":"postgres","db_query":"SELECT * FROM test;"}
+
+## Fields of every event
+
+| field | what |
+| --- | --- |
+| \`event\`, \`code\` | what happened; the table below |
+| \`time\` | when, UTC with milliseconds, of the machine that wrote it |
+| \`uid\` | a UUID of its own: an event with the same \`uid\` is the same event |
+| \`ei\` | its number within the session, from 0; 0 outside of sessions |
+| \`cluster_name\`, \`server_id\` | where it was written; the Auth Service takes no event under another host's id |
+| \`sid\`, \`user\`, \`user_kind\`, \`user_roles\`, \`addr.remote\` | the session and the person, where there is one |
+| \`db_service\`, \`db_protocol\`, \`db_uri\`, \`db_name\`, \`db_user\`, \`db_type\`, \`db_origin\`, \`db_labels\` | the database, in events of a session |
+| \`success\`, \`error\`, \`message\` | how it went |
+
+Nothing is cut silently: beside a text that was too long stands \`<field>_truncated\` with \`{"bytes": <length of the whole>, "sha256": "<of the whole>"}\`.
+
+## Events
+
+A type with \`?\` may be missing. \`text\` string, \`texts\` list of strings, \`int\` and \`number\`, \`bool\`, \`time\` RFC 3339, \`json\` as it comes.
+
+| code | event | written by | what | its own fields |
+| --- | --- | --- | --- | --- |`;
+
+const TAIL = `
+## When events wait
+
+- The journal of a host (\`<data_dir>/audit\`) keeps events until the Auth Service has them. When it reaches its limit, statements wait, then their sessions end with
+  \`audit-unavailable\`; nothing is dropped. \`tessera_audit_backlog_bytes\` and \`tessera_audit_lag_seconds\` tell how far behind it is.
+- \`quarantine/\` in it holds events that the Auth Service refused for good (\`tessera_audit_quarantined_bytes\` above 0; the log of both sides says why). They are not lost and
+  not delivered. After the cause is gone, rename the file so that it ends in \`.again\` and restart the service.
+- A further destination of \`audit_events_uri\` that is away has a backlog of its own beside the Auth Service's log. At its limit the Auth Service takes no more events, and they wait with the hosts.
+
+## Files
+
+\`file:///directory\` holds \`YYYY-MM-DD.log\` (0600), one JSON document a line, by the UTC day of the event's own time, and \`YYYY-MM-DD.index\` beside it, which is made anew
+from the log when it is missing. To forget a day, delete both.
+`;
