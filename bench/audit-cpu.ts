@@ -14,7 +14,7 @@ const statements = 100_000;
 const clients = 8;
 
 /** Microseconds of CPU (user and system, garbage collection included) for each audited statement. */
-export function auditCpu(): number {
+export async function auditCpu(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'tessera-audit-'));
   const journal = Journal.open({ directory: folder, ...JOURNAL_DEFAULTS }, { clock: systemClock, log: silentLog });
   try {
@@ -33,7 +33,7 @@ export function auditCpu(): number {
     exchange(plain, statements / 5);
     return exchange(pairs, statements) - exchange(plain, statements);
   } finally {
-    journal.close();
+    await journal.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

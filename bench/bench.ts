@@ -121,7 +121,8 @@ async function measureAll(targets: readonly Target[], tools: Tools): Promise<Row
   result.push(row('beside_copy_p50', 'x of without', beside));
   result.push(...(await idleRows(targets)));
   say('audit_cpu');
-  const audit = Array.from({ length: plan.runs }, () => auditCpu());
+  const audit: number[] = [];
+  for (let run = 0; run < plan.runs; run++) audit.push(await auditCpu());
   result.push(row('audit_cpu', 'us/statement', { direct: [], floor: [], tessera: audit }));
   return result;
 }

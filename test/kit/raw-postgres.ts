@@ -121,7 +121,6 @@ export class RawPostgres {
 }
 
 export const sync = message('S', Buffer.alloc(0));
-export const terminate = message('X', Buffer.alloc(0));
 
 export function message(type: string, body: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
