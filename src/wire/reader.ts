@@ -75,7 +75,8 @@ export class Reader {
   /** A zero-terminated string, one character a byte: lossless whatever the peer's encoding, so safe as a map key. */
   cstringLatin1(field: string): string {
     const start = this.#at;
-    return this.#bytes.toString('latin1', start, this.#terminator(field));
+    const zero = this.#terminator(field);
+    return zero === start ? '' : this.#bytes.toString('latin1', start, zero);
   }
 
   /** The next `count` bytes, as a view: copy what outlives the message. */
@@ -128,8 +129,14 @@ export class Reader {
     return start;
   }
 
+  #zero(): number {
+    const near = Math.min(this.#end, this.#at + nearBytes);
+    for (let at = this.#at; at < near; at += 1) if (this.#bytes[at] === 0) return at;
+    return near < this.#end ? this.#bytes.indexOf(0, near) : -1;
+  }
+
   #terminator(field: string): number {
-    const zero = this.#bytes.indexOf(0, this.#at);
+    const zero = this.#zero();
     if (zero < 0 || zero >= this.#end) {
       throw new ProtocolError(`${this.#code}_UNTERMINATED`, `${this.#name} ${field} has no terminating zero`);
     }
@@ -137,6 +144,9 @@ export class Reader {
     return zero;
   }
 }
+
+/** Names are short: a search in place costs less than a call into the runtime. */
+const nearBytes = 32;
 
 function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

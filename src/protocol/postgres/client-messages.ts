@@ -48,11 +48,6 @@ export function encodeSaslInitialResponse(mechanism: string, data: Uint8Array): 
   });
 }
 
-/** A password for AuthenticationCleartextPassword. */
-export function encodePassword(password: string): Buffer {
-  return encodeClientMessage({ type: 'PasswordMessage', data: new Writer().cstring(password).finish() });
-}
-
 /** Encodes a message, header included. */
 export function encodeClientMessage(message: ClientMessage): Buffer {
   const writer = new Writer();
