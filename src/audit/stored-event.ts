@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.ts';
+import { BugError, ProtocolError } from '../errors.ts';
 import type { HostRole } from '../resource/identity.ts';
 import { type EventSpec, eventSpec, type FieldType } from './event.ts';
 
@@ -80,17 +80,23 @@ function checkKind(fields: Record<string, unknown>, role: HostRole): EventSpec {
 }
 
 function checkTypes(fields: Record<string, unknown>, spec: EventSpec): void {
-  for (const [name, type] of Object.entries(COMMON_TYPES)) check(name, type, fields[name]);
-  for (const [name, type] of Object.entries(spec.fields)) check(name, type, fields[name]);
+  let checks = checksOf.get(spec);
+  if (checks === undefined) {
+    checks = Object.entries({ ...COMMON_TYPES, ...spec.fields }).map(([name, type]) => fieldCheck(name, type));
+    checksOf.set(spec, checks);
+  }
+  for (const { name, type, optional, ok } of checks) {
+    const value = fields[name];
+    if (value === undefined ? !optional : !ok(value)) {
+      throw invalid(value === undefined ? `${name} is missing` : `${name} is not of type ${type}`);
+    }
+  }
 }
 
-function check(name: string, type: FieldType, value: unknown): void {
-  if (value === undefined) {
-    if (!type.endsWith('?')) throw invalid(`${name} is missing`);
-    return;
-  }
+function fieldCheck(name: string, type: FieldType): FieldCheck {
   const ok = CHECKS[type.endsWith('?') ? type.slice(0, -1) : type];
-  if (ok?.(value) !== true) throw invalid(`${name} is not of type ${type}`);
+  if (ok === undefined) throw new BugError(`audit: field ${name} has the unknown type ${type}`);
+  return { name, type, optional: type.endsWith('?'), ok };
 }
 
 function describe(fields: Record<string, unknown>): StoredEvent {
@@ -136,6 +142,15 @@ function invalid(what: string): ProtocolError {
   return new ProtocolError('AUDIT_EVENT_INVALID', `audit event: ${what}`);
 }
 
+type FieldCheck = {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly optional: boolean;
+  readonly ok: (value: unknown) => boolean;
+};
+
+/** Made once per kind of event: this runs for every line. */
+const checksOf = new Map<EventSpec, readonly FieldCheck[]>();
 const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
   text: (value) => typeof value === 'string',
   int: (value) => Number.isSafeInteger(value),
