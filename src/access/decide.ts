@@ -6,6 +6,8 @@ import { allows, denies } from './entries.ts';
 import { lockInForce } from './locks.ts';
 import { rolesOf, sessionOptions } from './session.ts';
 
+/** Of a database user or name, in UTF-16 units: bounds what matching a client's text can cost. Every database's own limit is lower. */
+const maxNameLength = 512;
 /** Default of `maxLockAgeMs`. */
 const defaultMaxLockAgeMs = 5 * 60_000;
 const hint = 'run "tsh db ls" to see which databases, users and names you may use, or ask an administrator for a role';
@@ -40,6 +42,9 @@ export function accessDenial(
   const asked = enforced(database, wanted);
   const labels = database.metadata.labels ?? {};
   if (asked.databaseUser === '') return refuse('no database user was given', identity, database, asked);
+  if ([asked.databaseUser, asked.databaseName].some((name) => (name?.length ?? 0) > maxNameLength)) {
+    return refuse(`the database user or name is longer than maxNameLength ${maxNameLength}`, identity, database, asked);
+  }
   const compiled = roles.map(compiledRole);
   for (const role of compiled) {
     const what = deniedBy(role, identity, labels, asked);

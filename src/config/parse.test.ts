@@ -97,6 +97,7 @@ const hostile = [
     want: /nested deeper than 64/,
   },
   { name: 'a key of the language', text: '__proto__: {enabled: yes}\nversion: v1', want: /__proto__ is not allowed/ },
+  { name: 'a map as a key', text: '{a: b}: c', want: /1:1: a key must be plain text/ },
   { name: 'unknown tag', text: 'version: !!js/function v1', want: /unknown tag/ },
   { name: 'alias of nothing', text: 'version: *nothing', want: /not valid YAML|aliases/ },
   { name: 'alias of itself', text: 'version: &a [*a]', want: /nested|aliases/ },

@@ -8,6 +8,7 @@ import {
   Lexer,
   LineCounter,
   Parser,
+  visit,
   type Document,
   type Node,
 } from 'yaml';
@@ -84,6 +85,8 @@ export function hostileShape(value: unknown, depth = 0): string | undefined {
 
 function readDocument(document: Document.Parsed, place: (offset: number) => string): YamlDocument | undefined {
   if (document.contents === null) return undefined;
+  const badKey = findBadKey(document);
+  if (badKey !== undefined) throw new ConfigError([`${place(badKey)}: a key must be plain text`]);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount });
@@ -96,6 +99,19 @@ function readDocument(document: Document.Parsed, place: (offset: number) => stri
   const hostile = hostileShape(value);
   if (hostile !== undefined) throw new ConfigError([`${place(document.range[0])}: ${hostile}`]);
   return { value, place: (keys, of = 'value') => place(offsetOf(document, keys, of)) };
+}
+
+/** The offset of a key that is a list, a map or an alias. */
+function findBadKey(document: Document.Parsed): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (key === null || isScalar(key)) return undefined;
+      found = (isNode(key) ? key.range?.[0] : undefined) ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** Walks down as far as the document goes; an alias leads to where its value was written. */

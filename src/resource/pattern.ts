@@ -15,7 +15,7 @@ export type Pattern = {
 /** Longest pattern, in UTF-16 units. */
 export const maxPatternLength = 1024;
 /** RE2's measure of a compiled expression: bounds counted repetitions inside repetitions. */
-export const maxProgramSize = 5000;
+export const maxProgramSize = 2000;
 /** Compiled patterns kept; the oldest goes first. */
 const maxCached = 4096;
 
@@ -47,11 +47,6 @@ export function compileRegex(text: string): RE2JS {
   if (regex.programSize() > maxProgramSize)
     throw new RangeError(`regular expression of ${regex.programSize()} steps exceeds maxProgramSize ${maxProgramSize}`);
   return regex;
-}
-
-/** True when the text is only itself: not `*`, no glob, no expression, no template. */
-export function isLiteral(text: string): boolean {
-  return compilePattern(text).kind === 'literal';
 }
 
 function compile(text: string): Pattern {
