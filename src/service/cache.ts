@@ -78,6 +78,8 @@ export class ClusterCache {
   #staging: Map<Kind, Map<string, Resource>> | undefined;
   #revision = 0n;
   #freshAtMs: number | undefined;
+  /** This connection has told everything up to now; what it missed before may still be on its way otherwise. */
+  #caughtUp = false;
 
   constructor(options: ClusterCacheOptions) {
     this.#options = options;
@@ -163,6 +165,7 @@ export class ClusterCache {
   async #watchOnce(healthy: () => void): Promise<void> {
     const silence = this.#silenceGuard();
     this.#staging = undefined;
+    this.#caughtUp = false;
     try {
       const signal = AbortSignal.any([this.#stop.signal, silence.signal]);
       const stream = this.#options.client.watch(
@@ -227,9 +230,8 @@ export class ClusterCache {
     }
     if (this.#staging !== undefined) return;
     if (message.revision > this.#revision) this.#revision = message.revision;
-    // Fresh means complete: only after the first SYNCED, and from then on with every message.
-    if (this.#freshAtMs !== undefined || message.type === WatchResponse_Type.SYNCED)
-      this.#freshAtMs = this.#options.clock.monotonic();
+    if (message.type === WatchResponse_Type.SYNCED) this.#caughtUp = true;
+    if (this.#caughtUp) this.#freshAtMs = this.#options.clock.monotonic();
     if (message.type === WatchResponse_Type.SYNCED) this.#settleReady.resolve();
   }
 

@@ -92,7 +92,7 @@ test('following the log shows what happens, to those who may read it', async () 
   assert.match(JSON.stringify(await seen), /role\.created/);
 });
 
-const put = (json: object, mode = PutResourceRequest_Mode.UPSERT) => auth.admin.client.putResource({ json: JSON.stringify(json), mode });
+const put = (json: object, mode: PutResourceRequest_Mode = PutResourceRequest_Mode.UPSERT) => auth.admin.client.putResource({ json: JSON.stringify(json), mode });
 const wrong: readonly { name: string; says: RegExp; call: () => Promise<unknown> }[] = [
   { name: 'an unknown kind', says: /kind: expected one of/, call: () => put({ kind: 'thing' }) },
   { name: 'an unknown key', says: /unknown key/, call: () => put({ kind: 'role', version: 'v8', metadata: { name: 'r' }, spec: { allowed: {} } }) },

@@ -16,6 +16,8 @@ import { fromRecordKey, recordPrefix } from './records.ts';
 
 /** How often a watcher hears that nothing changed, milliseconds. */
 export const ALIVE_INTERVAL_MS = 3_000;
+/** A resumed watcher has everything once the log gave nothing for this long, milliseconds: only then it is told so. */
+const CAUGHT_UP_MS = 20;
 
 /** Nobody copies more than it needs: never users, tokens, or another role's kinds. */
 const WATCHABLE: { readonly [R in 'proxy' | 'database']: readonly Kind[] } = {
@@ -36,10 +38,10 @@ export async function* watch(
     // Ahead of us: the store was restored from an older copy.
     let after = request.afterRevision > BigInt(newest) ? 0 : Number(request.afterRevision);
     while (!signal.aborted) {
-      if (after === 0) after = yield* fullPicture(kinds, context);
-      else yield { type: WatchResponse_Type.SYNCED, revision: BigInt(after) };
+      const resumed = after !== 0;
+      if (!resumed) after = yield* fullPicture(kinds, context);
       try {
-        yield* changes(kinds, after, signal, context);
+        yield* changes(kinds, { afterRevision: after, synced: !resumed }, signal, context);
         return;
       } catch (error) {
         if (!(error instanceof StorageError) || error.code !== 'STATE_COMPACTED') throw error;
@@ -79,23 +81,27 @@ async function* fullPicture(kinds: readonly Kind[], context: AuthContext): Async
 
 async function* changes(
   kinds: readonly Kind[],
-  afterRevision: number,
+  from: { readonly afterRevision: number; readonly synced: boolean },
   signal: AbortSignal,
   context: AuthContext,
 ): AsyncIterable<Message> {
   const ended = new AbortController();
   const stream = context.store.watch(kinds.map(prefixOf), {
-    afterRevision,
+    afterRevision: from.afterRevision,
     signal: AbortSignal.any([signal, ended.signal]),
   });
   const iterator = stream[Symbol.asyncIterator]();
-  let revision = afterRevision;
+  let { afterRevision: revision, synced } = from;
   try {
     let next = iterator.next();
     for (;;) {
-      const outcome = await within(next, signal, context);
+      const outcome = await within(next, synced ? ALIVE_INTERVAL_MS : CAUGHT_UP_MS, signal, context);
       if (outcome === 'quiet') {
-        yield { type: WatchResponse_Type.ALIVE, revision: BigInt(revision) };
+        yield {
+          type: synced ? WatchResponse_Type.ALIVE : WatchResponse_Type.SYNCED,
+          revision: BigInt(revision),
+        };
+        synced = true;
         continue;
       }
       if (outcome === 'aborted' || outcome.done === true) return;
@@ -113,12 +119,13 @@ async function* changes(
 // The pending read goes on while a sign of life is sent.
 async function within(
   next: Promise<IteratorResult<Change>>,
+  quietMs: number,
   signal: AbortSignal,
   context: AuthContext,
 ): Promise<IteratorResult<Change> | 'quiet' | 'aborted'> {
   if (signal.aborted) return 'aborted';
   const { promise, resolve } = Promise.withResolvers<'quiet' | 'aborted'>();
-  const timer = context.clock.after(ALIVE_INTERVAL_MS, () => resolve('quiet'), { background: true });
+  const timer = context.clock.after(quietMs, () => resolve('quiet'), { background: true });
   const aborted = (): void => resolve('aborted');
   signal.addEventListener('abort', aborted, { once: true });
   try {
