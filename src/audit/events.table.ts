@@ -27,7 +27,7 @@ export const EVENTS = {
     event: 'db.session.start',
     writers: ['database', 'proxy'],
     says: 'A session was refused, or the database could not be reached.',
-    fields: { error: 'text', message: 'text?', reason: 'text?', hint: 'text?' },
+    fields: { error: 'text', message: 'text?', reason: 'text?', hint: 'text?', error_code: 'text?' },
   },
   TDB01I: {
     event: 'db.session.end',
@@ -35,6 +35,9 @@ export const EVENTS = {
     says: 'A session ended.',
     fields: {
       start_time: 'time',
+      closed_by: 'text?',
+      postgres_pid: 'int?',
+      db_server_version: 'text?',
       end_time: 'time',
       reason: 'text?',
       error: 'text?',
@@ -66,6 +69,9 @@ export const EVENTS = {
       db_query_truncated: cut,
       db_query_parameters: 'json?',
       db_query_parameters_truncated: cut,
+      error_code: 'text?',
+      severity: 'text?',
+      function_oid: 'int?',
       error: 'text',
       message: 'text?',
     },
@@ -92,7 +98,7 @@ export const EVENTS = {
     event: 'db.session.malformed_packet',
     writers: ['database', 'proxy'],
     says: 'A client or a database sent what its protocol does not allow.',
-    fields: { payload: 'text?', payload_truncated: cut, error: 'text?', from: 'text?' },
+    fields: { payload: 'text?', error_code: 'text?', payload_truncated: cut, error: 'text?', from: 'text?' },
   },
   TDB07I: {
     event: 'db.session.permissions.update',

@@ -217,6 +217,15 @@ function count(instruments: Instruments | undefined, events: number, bytes: numb
 }
 
 const RESERVED_NAMES: ReadonlySet<string> = new Set(['event', 'code', 'time', 'uid', 'ei']);
-/** Ends of what has begun: results, the session's end, why it was ended. */
-const ENDS: ReadonlySet<string> = new Set(['TDB01I', 'TDB10I', 'TDB10W', 'T3006I']);
+/** What may use the journal's reserve: ends of what has begun and refusals. None of them lets a statement through. */
+const ENDS: ReadonlySet<string> = new Set([
+  'TDB00W',
+  'TDB01I',
+  'TDB02W',
+  'TDB06I',
+  'TDB10I',
+  'TDB10W',
+  'T1006W',
+  'T3006I',
+]);
 const UIDS_PER_PREFIX = 2 ** 32;
