@@ -9,7 +9,7 @@ const MiB = 1024 * KiB;
 
 export const defaultDataDir = '/var/lib/tessera';
 /** As long as a certificate lives at most: then no session can be left. */
-export const defaultShutdownTimeoutMs = 30 * 3_600_000;
+export const defaultShutdownTimeoutMs = 60_000;
 export const defaultMaxLockAgeMs = 5 * 60_000;
 export const defaultHealthCheck = { intervalMs: 30_000, timeoutMs: 5000 } as const;
 

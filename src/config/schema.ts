@@ -21,7 +21,7 @@ export type Config = {
   readonly authServer?: Address;
   /** Present in a process without `auth`: what the first start joins with. Later starts use the identity in `dataDir`. */
   readonly join?: { readonly token: SecretSource; readonly caPins: readonly string[] };
-  /** How long a draining process waits for its last session. Default 30 h, the longest a certificate lives. */
+  /** How long a draining process waits for its last session. Default 1 min: less than the 90 s after which a service manager kills. */
   readonly shutdownTimeoutMs: number;
   /** Present when enabled; at least one of the three is. */
   readonly auth?: AuthConfig;
