@@ -1,7 +1,7 @@
 import { visible } from './io.ts';
 
-/** A column. One that may `shrink` loses its end (`…`) before others do when the table is wider than the terminal. */
-export type Column = { readonly title: string; readonly shrink?: boolean };
+/** A column. One that may `shrink` loses its end (`…`) before others do when the table is wider than the terminal; none gets narrower than `least` (default 8). */
+export type Column = { readonly title: string; readonly shrink?: boolean; readonly least?: number };
 
 /**
  * A table with a dashed underline, as wide as its content or as `width` allows. Control characters of cells are written out.
@@ -67,15 +67,20 @@ function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** Takes from the shrinking columns first, then from the widest, never below MIN_CELL. */
+/** Takes from the widest of the shrinking columns first, then from the widest of all, at last without regard to `least`. */
 function fit(widths: number[], columns: readonly Column[], total: number): void {
   let over = widths.reduce((sum, width) => sum + width + 1, -1) - total;
-  for (const shrinkOnly of [true, false]) {
+  const rounds = [
+    (column: Column) => (column.shrink === true ? (column.least ?? MIN_CELL) : undefined),
+    (column: Column) => column.least ?? MIN_CELL,
+    () => MIN_CELL,
+  ];
+  for (const leastOf of rounds) {
     while (over > 0) {
       let widest = -1;
       for (const [at, width] of widths.entries()) {
-        if (shrinkOnly && columns[at]?.shrink !== true) continue;
-        if (width > MIN_CELL && width > (widths[widest] ?? 0)) widest = at;
+        const least = leastOf(columns[at] ?? { title: '' });
+        if (least !== undefined && width > least && width > (widths[widest] ?? 0)) widest = at;
       }
       const current = widths[widest];
       if (current === undefined) break;

@@ -107,27 +107,32 @@ function eventLine(event: unknown, width: number | undefined): string {
   return width === undefined || displayWidth(line) <= width ? line : truncate(line, width);
 }
 
+/** On a narrow terminal the statement matters more than codes and milliseconds. */
 function eventTable(io: Io, events: readonly unknown[]): string {
+  const width = outputWidth(io);
+  const isNarrow = width !== undefined && width < ROOMY;
+  const where = (event: unknown): string =>
+    [textAt(event, 'db_service'), textAt(event, 'db_name')].filter((part) => part !== '').join('/');
   return renderTable(
     [
-      { title: 'Time' },
+      { title: 'Time', least: 19 },
       { title: 'Code' },
-      { title: 'Event' },
-      { title: 'User' },
-      { title: 'Database' },
-      { title: 'Database User' },
-      { title: 'What', shrink: true },
+      { title: 'Event', least: 20 },
+      { title: 'User', shrink: true },
+      { title: 'Database', shrink: true },
+      { title: 'Database User', shrink: true },
+      { title: 'What', shrink: true, least: 30 },
     ],
     events.map((event) => [
-      time(event),
-      textAt(event, 'code'),
+      isNarrow ? time(event).slice(0, 19) : time(event),
+      isNarrow ? '' : textAt(event, 'code'),
       textAt(event, 'event'),
       textAt(event, 'user'),
-      [textAt(event, 'db_service'), textAt(event, 'db_name')].filter((part) => part !== '').join('/'),
-      textAt(event, 'db_user'),
+      where(event),
+      isNarrow ? '' : textAt(event, 'db_user'),
       eventSummary(event),
     ]),
-    outputWidth(io),
+    width,
   );
 }
 
@@ -137,3 +142,5 @@ function time(event: unknown): string {
 }
 
 const PAGE = 500;
+/** Columns of a terminal from which everything is shown. */
+const ROOMY = 150;

@@ -6,7 +6,7 @@ const rows = [
   { event: { event: 'db.session.query', db_query: 'select 1\n  from t' }, want: 'select 1 from t' },
   { event: { event: 'db.session.query.failed', db_query: 'drop', error: 'denied' }, want: 'drop: denied' },
   {
-    event: { event: 'db.session.result', command: 'SELECT', rows: 1, duration_ms: 1.234 },
+    event: { event: 'db.session.result', command: 'SELECT 1', rows: 1, duration_ms: 1.234 },
     want: 'SELECT, 1 row, 1.2 ms',
   },
   { event: { event: 'db.session.result', error: 'relation', error_code: '42P01' }, want: '42P01: relation' },

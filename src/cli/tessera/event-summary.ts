@@ -25,7 +25,8 @@ function result(event: unknown): string {
   const rows = textAt(event, 'affected_records') || textAt(event, 'rows');
   const ms = Number(textAt(event, 'duration_ms'));
   return [
-    textAt(event, 'command'),
+    // PostgreSQL's tag ends with the count: `SELECT 1`, `INSERT 0 1`.
+    textAt(event, 'command').replace(/( \d+)+$/, ''),
     rows === '' ? '' : `${rows} ${rows === '1' ? 'row' : 'rows'}`,
     Number.isFinite(ms) && ms > 0 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : '',
     textAt(event, 'error_code'),
