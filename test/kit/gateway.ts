@@ -158,6 +158,7 @@ export class TestGateway {
         ca_pins: trust.host.pins,
       }),
       ready: () => true,
+      lockGraceMs: 100,
       clock: systemClock,
       random: Math.random,
       log: silentLog,

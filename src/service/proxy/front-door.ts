@@ -119,7 +119,8 @@ class Entrance {
 
   begin(): void {
     this.#socket.on('end', this.#ended);
-    this.#peek.wait(1);
+    // Behind a trusted source the client is known only after its PROXY header.
+    if (this.#mustSayWho || this.#enter()) this.#peek.wait(1);
   }
 
   readonly #ended = (): void => {

@@ -40,6 +40,8 @@ export type GatewayDeps = {
   readonly random: () => number;
   readonly log: Log;
   readonly instruments: Instruments;
+  /** See LiveSessionsOptions. */
+  readonly lockGraceMs?: number;
 };
 
 /** The proxy's data plane: the public port with its doors, and the hub behind them. */
@@ -69,7 +71,12 @@ export class Gateway {
     this.#shown = deps.credentials;
     this.#httpsCertificates = deps.httpsCertificates;
     this.hub = this.#makeHub();
-    this.sessions = new LiveSessions({ clock, log, instruments });
+    this.sessions = new LiveSessions({
+      clock,
+      log,
+      instruments,
+      ...(deps.lockGraceMs === undefined ? {} : { lockGraceMs: deps.lockGraceMs }),
+    });
     this.#cancel = new CancelRelay({
       cancelRatePerMinute: config.limits.cancelRatePerMinute,
       send: (tag, message) => this.hub.cancel(tag, message),
@@ -105,6 +112,11 @@ export class Gateway {
       onLimited: () => this.#limited('public'),
     });
     this.#listener = net.createServer({ noDelay: true }, (socket) => this.#frontDoor.accept(socket));
+  }
+
+  /** Open connections of the public port, of any kind. */
+  get connectionCount(): number {
+    return this.#frontDoor.connectionCount;
   }
 
   /** Opens the port. Throws UpstreamError `PROXY_LISTEN`. Returns the real `host:port`. */
@@ -289,7 +301,9 @@ function countersFor({ tunnelCreditStalls, metrics }: Instruments): TunnelCounte
   Object.defineProperty(counters, 'creditStalls', {
     enumerable: true,
     get: () => tunnelCreditStalls.value,
-    set: (value: number) => void (tunnelCreditStalls.value = value),
+    set(value: number) {
+      tunnelCreditStalls.value = value;
+    },
   });
   metrics.gauge('tessera_tunnel_streams', 'Streams open on tunnels now.', () => counters.streams);
   metrics.gauge(
