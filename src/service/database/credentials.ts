@@ -100,7 +100,9 @@ export class DatabaseCredentialCache {
     const { privateKeyPem, publicKeyDer } = generateKeyPair();
     const { opening, databaseUser, databaseName } = request;
     const certificate = await this.#options.issue({ opening, publicKey: publicKeyDer, databaseUser, databaseName });
-    const kept = keep(certificate, databaseUser, databaseContext(trust, { certificate, privateKeyPem }), publicKeyDer);
+    const { fromMs, expiresMs } = validity(certificate, publicKeyDer);
+    const secureContext = databaseContext(trust, { certificate, privateKeyPem });
+    const kept = { secureContext, expiresMs, renewAtMs: expiresMs - (expiresMs - fromMs) / 4 };
     this.#kept.set(key, kept);
     return kept;
   }
@@ -133,15 +135,18 @@ function keyOf({ identity, database, databaseUser }: CredentialRequest, trust: S
   ]);
 }
 
-function keep(pem: string, databaseUser: string, secureContext: SecureContext, publicKeyDer: Buffer): Kept {
-  const certificate = new X509Certificate(pem);
-  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(publicKeyDer)) {
-    throw new UpstreamError(
-      'DATABASE_CERTIFICATE_KEY',
-      `the auth service returned a certificate for another key, database user ${databaseUser}`,
-    );
+/** When a certificate that Auth returned is good. Throws UpstreamError when it is none, or for another key than ours. */
+function validity(pem: string, publicKeyDer: Buffer): { readonly fromMs: number; readonly expiresMs: number } {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch (cause) {
+    throw new UpstreamError('DATABASE_CERTIFICATE_MALFORMED', 'the auth service returned no certificate in PEM', {
+      cause,
+    });
   }
-  const from = certificate.validFromDate.getTime();
-  const expiresMs = certificate.validToDate.getTime();
-  return { secureContext, expiresMs, renewAtMs: expiresMs - (expiresMs - from) / 4 };
+  if (!certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(publicKeyDer)) {
+    throw new UpstreamError('DATABASE_CERTIFICATE_KEY', 'the auth service returned a certificate for another key');
+  }
+  return { fromMs: certificate.validFromDate.getTime(), expiresMs: certificate.validToDate.getTime() };
 }

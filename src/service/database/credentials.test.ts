@@ -1,0 +1,104 @@
+// A database certificate serves one person, is asked for once, and is renewed in time.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+
+import { alice, databaseAt } from '../../../test/kit/engine.ts';
+import { UpstreamError } from '../../errors.ts';
+import { type Authority, createAuthority } from '../../pki/authority.ts';
+import { issueCertificate } from '../../pki/issue.ts';
+import { generateKeyPair } from '../../pki/keys.ts';
+import { databaseClientProfile } from '../../pki/profiles.ts';
+import { silentLog } from '../../telemetry/log.ts';
+import { ManualClock } from '../../telemetry/manual-clock.ts';
+import { type CredentialRequest, DatabaseCredentialCache } from './credentials.ts';
+
+const minute = 60_000;
+let authority: Authority;
+let otherAuthority: Authority;
+before(async () => {
+  authority = await createAuthority('db-client', 'test', () => Date.UTC(2026, 0, 1));
+  otherAuthority = await createAuthority('db', 'test', () => Date.UTC(2026, 0, 1));
+});
+
+const request: CredentialRequest = {
+  identity: alice,
+  opening: Buffer.from('opening'),
+  database: databaseAt('db:5432'),
+  databaseUser: 'reader',
+  databaseName: 'orders',
+};
+
+function setUp() {
+  const clock = new ManualClock(Date.UTC(2026, 0, 1, 1));
+  const state = { asked: 0, away: false, wrongKey: false, authorities: [] as string[] };
+  const cache = new DatabaseCredentialCache({
+    clock,
+    log: silentLog,
+    databaseAuthorities: () => state.authorities,
+    issue: async ({ publicKey, databaseUser }) => {
+      state.asked += 1;
+      if (state.away) throw new UpstreamError('AWAY', 'away');
+      const publicKeyDer = state.wrongKey ? generateKeyPair().publicKeyDer : publicKey;
+      const { pem } = await issueCertificate(authority, databaseClientProfile(databaseUser), {
+        publicKeyDer,
+        ttlMs: 10 * minute,
+        nowMs: clock.now(),
+      });
+      return pem;
+    },
+  });
+  return { clock, state, cache };
+}
+
+test('many at once ask once; later ones are served from what is kept', async () => {
+  const { cache, state } = setUp();
+  const all = await Promise.all(Array.from({ length: 8 }, () => cache.credentials(request)));
+  assert.equal(state.asked, 1);
+  assert.equal(new Set(all.map((credentials) => credentials.secureContext)).size, 1);
+  await cache.credentials({ ...request, opening: Buffer.from('another') });
+  assert.equal(state.asked, 1);
+});
+
+const others: readonly { readonly name: string; readonly change: Partial<CredentialRequest> }[] = [
+  { name: 'another person', change: { identity: { ...alice, user: 'bob' } } },
+  { name: 'other roles', change: { identity: { ...alice, roles: ['access', 'admin'] } } },
+  { name: 'other traits', change: { identity: { ...alice, traits: { db_users: ['x'] } } } },
+  { name: 'another database user', change: { databaseUser: 'writer' } },
+  { name: 'another database', change: { database: { ...databaseAt('db:5432'), metadata: { name: 'other' } } } },
+];
+for (const { name, change } of others) {
+  test(`a kept certificate never serves ${name}`, async () => {
+    const { cache, state } = setUp();
+    const first = await cache.credentials(request);
+    const second = await cache.credentials({ ...request, ...change });
+    assert.equal(state.asked, 2);
+    assert.notEqual(first.secureContext, second.secureContext);
+  });
+}
+
+test('it is renewed when a quarter of its life is left; with Auth away it serves until it expires', async () => {
+  const { cache, clock, state } = setUp();
+  await cache.credentials(request);
+  clock.advance(6 * minute);
+  await cache.credentials(request);
+  assert.equal(state.asked, 1);
+  state.away = true;
+  clock.advance(2 * minute);
+  await cache.credentials(request);
+  assert.equal(state.asked, 2);
+  clock.advance(3 * minute);
+  await assert.rejects(cache.credentials(request), { code: 'AWAY' });
+  state.away = false;
+  await cache.credentials(request);
+});
+
+test('another trust of the server makes another context; a certificate for another key is refused', async () => {
+  const { cache, state } = setUp();
+  await cache.credentials(request);
+  state.authorities = [otherAuthority.certificatePem];
+  await cache.credentials(request);
+  assert.equal(state.asked, 2);
+  const stranger = setUp();
+  stranger.state.wrongKey = true;
+  await assert.rejects(stranger.cache.credentials(request), { code: 'DATABASE_CERTIFICATE_KEY' });
+});

@@ -1,0 +1,189 @@
+// What a tunnel may bring: only fresh openings of a proxy's, for this agent, for a database it serves, once.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { before, test } from 'node:test';
+
+import { channelPair } from '../../../test/kit/channel.ts';
+import { alice, databaseAt, MemoryRecorder } from '../../../test/kit/engine.ts';
+import { AuditWriter } from '../../audit/writer.ts';
+import type { DatabaseLimits } from '../../config/schema.ts';
+import { CancelKeys } from '../../engine/cancel-keys.ts';
+import { type Authority, createAuthority } from '../../pki/authority.ts';
+import { issueCertificate } from '../../pki/issue.ts';
+import { generateKeyPair, parsePrivateKey } from '../../pki/keys.ts';
+import { type SessionOpening, signOpening } from '../../pki/opening.ts';
+import { hostProfile, userProfile } from '../../pki/profiles.ts';
+import type { UserIdentity } from '../../resource/identity.ts';
+import { createInstruments } from '../../telemetry/instruments.ts';
+import { silentLog } from '../../telemetry/log.ts';
+import { ManualClock } from '../../telemetry/manual-clock.ts';
+import { Metrics } from '../../telemetry/metrics.ts';
+import type { TunnelStream } from '../../tunnel/tunnel.ts';
+import { DatabaseCredentialCache } from './credentials.ts';
+import { ServedDatabases } from './databases.ts';
+import { Sessions } from './sessions.ts';
+import { Trust } from './trust.ts';
+
+const agent = '11111111-1111-4111-8111-111111111111';
+const start = Date.UTC(2026, 0, 1);
+let host: Authority;
+let user: Authority;
+let proxyKey: string;
+let proxyDer: Buffer;
+
+before(async () => {
+  host = await createAuthority('host', 'test', () => start);
+  user = await createAuthority('user', 'test', () => start);
+  const pair = generateKeyPair();
+  const identity = {
+    kind: 'host',
+    hostId: '22222222-2222-4222-8222-222222222222',
+    hostName: 'p',
+    role: 'proxy',
+  } as const;
+  const { pem } = await issueCertificate(host, hostProfile(identity), {
+    publicKeyDer: pair.publicKeyDer,
+    ttlMs: 3_600_000,
+    nowMs: start,
+  });
+  proxyKey = pair.privateKeyPem;
+  proxyDer = new X509Certificate(pem).raw;
+});
+
+async function certificate(identity: UserIdentity = alice): Promise<Buffer> {
+  const { publicKeyDer } = generateKeyPair();
+  const { pem } = await issueCertificate(user, userProfile(identity), { publicKeyDer, ttlMs: 3_600_000, nowMs: start });
+  return new X509Certificate(pem).raw;
+}
+
+async function opening(change: Partial<SessionOpening> = {}, identity: UserIdentity = alice): Promise<Buffer> {
+  const said: SessionOpening = {
+    sessionId: '33333333-3333-4333-8333-333333333333',
+    timeMs: start + 1000,
+    protocol: 'postgres',
+    clientAddress: '10.1.1.1:5',
+    agentHostId: agent,
+    clientCertificateDer: await certificate(identity),
+    ...change,
+  };
+  return signOpening(said, parsePrivateKey(proxyKey), proxyDer);
+}
+
+const limits: DatabaseLimits = {
+  maxSessions: 1,
+  maxStartupBytes: 10_000,
+  maxAuditedStatementBytes: 1000,
+  maxAuditedValuesBytes: 1000,
+  maxPreparedStatements: 10,
+  maxPipelinedStatements: 10,
+  connectTimeoutMs: 1000,
+};
+
+function setUp() {
+  const clock = new ManualClock(start + 1000);
+  const instruments = createInstruments(new Metrics(), { version: '0', service: 'test' });
+  const databases = new ServedDatabases({ log: silentLog, onChange: () => {} });
+  databases.configure([databaseAt('127.0.0.1:1')], []);
+  const recorder = new MemoryRecorder();
+  const writer = Object.create(AuditWriter.prototype, { openSession: { value: () => recorder } }) as AuditWriter;
+  const sessions = new Sessions({
+    hostId: agent,
+    clusterName: 'test',
+    limits,
+    databases,
+    trust: new Trust({
+      clusterName: 'test',
+      certificates: (type) => (type === 'host' ? [host.certificatePem] : type === 'user' ? [user.certificatePem] : []),
+      log: silentLog,
+    }),
+    credentials: new DatabaseCredentialCache({
+      issue: () => Promise.reject(new Error('unused')),
+      databaseAuthorities: () => [],
+      clock,
+      log: silentLog,
+    }),
+    cancelKeys: new CancelKeys(1),
+    writer,
+    decide: () => ({ type: 'Denial', reason: 'access-denied', message: 'no', audit: 'test' }),
+    onPolicyChange: () => () => {},
+    clock,
+    log: silentLog,
+    instruments,
+  });
+  const answers: string[] = [];
+  const offer = (bytes: Buffer): void => {
+    const [near] = channelPair();
+    sessions.open({
+      opening: bytes,
+      proxyAddress: 'p:1',
+      accept: () => {
+        answers.push('accepted');
+        return Object.assign(near, { accepted: Promise.resolve() }) as TunnelStream;
+      },
+      reject: (reason, message) => answers.push(`${reason}: ${message}`),
+    });
+  };
+  return { sessions, clock, databases, answers, offer };
+}
+
+test('an opening is good once', async () => {
+  const { offer, answers, sessions } = setUp();
+  sessions.useLimits({ ...limits, maxSessions: 10 });
+  const bytes = await opening();
+  offer(bytes);
+  offer(bytes);
+  assert.deepEqual(answers, ['accepted', 'refused: the opening was used before']);
+  await sessions.drain(0);
+});
+
+const bad: readonly {
+  readonly name: string;
+  readonly expect: RegExp;
+  readonly change?: Partial<SessionOpening>;
+  readonly identity?: UserIdentity;
+  readonly spoil?: (bytes: Buffer) => Buffer;
+}[] = [
+  { name: 'an old one', change: { timeMs: start - 60_000 }, expect: /^refused: / },
+  {
+    name: 'one for another agent',
+    change: { agentHostId: '44444444-4444-4444-8444-444444444444' },
+    expect: /^refused: .*another agent/,
+  },
+  {
+    name: 'a database that is not served',
+    identity: { ...alice, route: { service: 'secret', protocol: 'postgres' } },
+    expect: /^retry-elsewhere: /,
+  },
+  {
+    name: 'a flipped byte',
+    spoil: (bytes) => Buffer.concat([bytes.subarray(0, 40), Buffer.from([(bytes[40] ?? 0) ^ 1]), bytes.subarray(41)]),
+    expect: /^refused: /,
+  },
+  { name: 'nothing', spoil: () => Buffer.alloc(0), expect: /^refused: / },
+  { name: 'a cut one', spoil: (bytes) => bytes.subarray(0, -1), expect: /^refused: / },
+];
+for (const row of bad) {
+  test(`refused: ${row.name}`, async () => {
+    const { offer, answers } = setUp();
+    const bytes = await opening(row.change, row.identity);
+    offer(row.spoil?.(bytes) ?? bytes);
+    assert.equal(answers.length, 1);
+    assert.match(answers[0] ?? '', row.expect);
+  });
+}
+
+test('sessions are limited, a database that is gone is refused, draining sends elsewhere', async () => {
+  const { offer, answers, sessions, databases } = setUp();
+  offer(await opening());
+  offer(await opening({ sessionId: '55555555-5555-4555-8555-555555555555' }));
+  assert.match(answers[1] ?? '', /^limit: maxSessions 1/);
+  databases.configure([], []);
+  sessions.useLimits({ ...limits, maxSessions: 5 });
+  offer(await opening({ sessionId: '66666666-6666-4666-8666-666666666666' }));
+  assert.match(answers[2] ?? '', /^retry-elsewhere: database orders is not served/);
+  assert.equal(sessions.count, 1);
+  await sessions.drain(0);
+  assert.equal(sessions.count, 0);
+  offer(await opening({ sessionId: '77777777-7777-4777-8777-777777777777' }));
+  assert.match(answers[3] ?? '', /^retry-elsewhere: this agent is draining/);
+});
