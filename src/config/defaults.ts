@@ -8,7 +8,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const defaultDataDir = '/var/lib/tessera';
-/** As long as a certificate lives at most: then no session can be left. */
+/** Less than the 90 s after which service managers kill. */
 export const defaultShutdownTimeoutMs = 60_000;
 export const defaultMaxLockAgeMs = 5 * 60_000;
 export const defaultHealthCheck = { intervalMs: 30_000, timeoutMs: 5000 } as const;
