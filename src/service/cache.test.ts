@@ -23,7 +23,8 @@ after(() => auth.stop());
 
 const open = (host: TestHost, kinds: readonly Kind[]): ClusterCache =>
   openClusterCache({ client: host.connection.client, kinds, clock: systemClock, log: silentLog, maxBackoffMs: 100 });
-const put = (resource: object) => auth.admin.client.putResource({ json: JSON.stringify(resource), mode: PutResourceRequest_Mode.UPSERT });
+const put = (resource: object) =>
+  auth.admin.client.putResource({ json: JSON.stringify(resource), mode: PutResourceRequest_Mode.UPSERT });
 const lock = (name: string) => ({ kind: 'lock', version: 'v2', metadata: { name }, spec: { target: { user: name } } });
 
 /** The next change that fits. */
@@ -49,7 +50,10 @@ test('a full picture, then changes as they come', async () => {
   const added = change(cache, (one) => one.kind === 'lock' && one.type === 'put');
   await put(lock('mallory'));
   assert.equal((await added).name, 'mallory');
-  assert.deepEqual(cache.locks().map((one) => one.spec.target.user), ['mallory']);
+  assert.deepEqual(
+    cache.locks().map((one) => one.spec.target.user),
+    ['mallory'],
+  );
   const removed = change(cache, (one) => one.kind === 'lock' && one.type === 'remove');
   await auth.admin.client.deleteResource({ kind: 'lock', name: 'mallory' });
   await removed;

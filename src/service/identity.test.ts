@@ -26,7 +26,18 @@ let count = 0;
 async function options(more: Partial<HostIdentityOptions> = {}): Promise<HostIdentityOptions> {
   count += 1;
   const dataDir = join(folder, String(count));
-  return { dataDir, role: 'database', hostName: 'agent-1', addresses: [auth.address], via: 'direct', clock: new ManualClock(Date.now()), log: silentLog, random: () => 0, join: await auth.service.localJoin('database'), ...more };
+  return {
+    dataDir,
+    role: 'database',
+    hostName: 'agent-1',
+    addresses: [auth.address],
+    via: 'direct',
+    clock: new ManualClock(Date.now()),
+    log: silentLog,
+    random: () => 0,
+    join: await auth.service.localJoin('database'),
+    ...more,
+  };
 }
 
 test('joins once, keeps the identity private, and needs no token the next time', async () => {
@@ -56,7 +67,10 @@ test('renews itself at two thirds of its life: new key, same host, on disk befor
   const now = identity.current();
   assert.notEqual(now.privateKey, before.privateKey);
   assert.match(new X509Certificate(now.certificate).subject, new RegExp(identity.hostId));
-  assert.equal(JSON.parse(await readFile(join(wanted.dataDir, 'database/identity.json'), 'utf8')).certificate, now.certificate);
+  assert.equal(
+    JSON.parse(await readFile(join(wanted.dataDir, 'database/identity.json'), 'utf8')).certificate,
+    now.certificate,
+  );
   await identity.connection.client.heartbeat({});
   identity.close();
 });
@@ -78,10 +92,28 @@ test('Auth away at the time of renewal: the old identity stays, and it tries aga
 });
 
 const refused: readonly { name: string; code: string; change: () => Promise<Partial<HostIdentityOptions>> }[] = [
-  { name: 'without a pin', code: 'CA_PIN_MISSING', change: async () => ({ join: { ...(await auth.service.localJoin('database')), caPins: [] } }) },
-  { name: 'with another pin', code: 'AUTH_NOT_TRUSTED', change: async () => ({ join: { ...(await auth.service.localJoin('database')), caPins: [`sha256:${'1'.repeat(64)}`] } }) },
-  { name: 'with a wrong token', code: 'JOIN_REFUSED', change: async () => ({ join: { token: 'not-a-token-of-ours', caPins: [auth.pin] } }) },
-  { name: 'with a token for the other role', code: 'JOIN_REFUSED', change: async () => ({ join: await auth.service.localJoin('proxy') }) },
+  {
+    name: 'without a pin',
+    code: 'CA_PIN_MISSING',
+    change: async () => ({ join: { ...(await auth.service.localJoin('database')), caPins: [] } }),
+  },
+  {
+    name: 'with another pin',
+    code: 'AUTH_NOT_TRUSTED',
+    change: async () => ({
+      join: { ...(await auth.service.localJoin('database')), caPins: [`sha256:${'1'.repeat(64)}`] },
+    }),
+  },
+  {
+    name: 'with a wrong token',
+    code: 'JOIN_REFUSED',
+    change: async () => ({ join: { token: 'not-a-token-of-ours', caPins: [auth.pin] } }),
+  },
+  {
+    name: 'with a token for the other role',
+    code: 'JOIN_REFUSED',
+    change: async () => ({ join: await auth.service.localJoin('proxy') }),
+  },
 ];
 for (const row of refused) {
   test(`refuses to join ${row.name}`, async () => {
@@ -102,7 +134,10 @@ test('an identity file that others can read, or that is damaged, is refused with
   await assert.rejects(openHostIdentity(wanted), { code: 'IDENTITY_FILE_OPEN' });
   await chmod(path, 0o600);
   await writeFile(path, '{"privateKey":"secret"}');
-  await assert.rejects(openHostIdentity(wanted), (error: Error) => !String(error.stack).includes('secret') && /remove it and join again/.test(error.message));
+  await assert.rejects(
+    openHostIdentity(wanted),
+    (error: Error) => !String(error.stack).includes('secret') && /remove it and join again/.test(error.message),
+  );
 });
 
 test('joining waits for Auth and ends when told', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Code, ConnectError, type Client } from '@connectrpc/connect';
-import { AuthService, PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { type AuthService, PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { PERMISSIONS } from '../../rpc/permissions.ts';
 import { newKeys, TestAuth } from './auth.fixture.ts';
 
@@ -16,7 +16,8 @@ let service: Api;
 
 before(async () => {
   auth = await TestAuth.start();
-  const connected = async (name: string, roles: readonly string[]): Promise<Api> => auth.connect(await auth.signIn(await auth.addUser(name, { roles }))).client;
+  const connected = async (name: string, roles: readonly string[]): Promise<Api> =>
+    auth.connect(await auth.signIn(await auth.addUser(name, { roles }))).client;
   nobody = await connected('nina', ['access']);
   editor = await connected('ed', ['editor']);
   auditor = await connected('ada', ['auditor']);
@@ -34,8 +35,10 @@ async function refusal(call: Promise<unknown>): Promise<ConnectError> {
   assert.fail('the call was not refused');
 }
 
-const role = (name: string) => JSON.stringify({ kind: 'role', version: 'v8', metadata: { name }, spec: { options: {}, allow: {}, deny: {} } });
-const user = (name: string) => JSON.stringify({ kind: 'user', version: 'v2', metadata: { name }, spec: { roles: ['access'], traits: {} } });
+const role = (name: string) =>
+  JSON.stringify({ kind: 'role', version: 'v8', metadata: { name }, spec: { options: {}, allow: {}, deny: {} } });
+const user = (name: string) =>
+  JSON.stringify({ kind: 'user', version: 'v2', metadata: { name }, spec: { roles: ['access'], traits: {} } });
 async function first(stream: AsyncIterable<unknown>): Promise<unknown> {
   for await (const message of stream) return message;
   return undefined;
@@ -58,7 +61,9 @@ const calls: { readonly [name: string]: (api: Api) => Promise<unknown> } = {
 };
 
 test('the rows below are every method of administration', () => {
-  const names = Object.entries(PERMISSIONS).flatMap(([name, permission]) => (permission.kind === 'administration' ? [name] : []));
+  const names = Object.entries(PERMISSIONS).flatMap(([name, permission]) =>
+    permission.kind === 'administration' ? [name] : [],
+  );
   assert.deepEqual(Object.keys(calls).toSorted(), names.toSorted());
 });
 for (const [name, call] of Object.entries(calls)) {
@@ -92,23 +97,85 @@ test('following the log shows what happens, to those who may read it', async () 
   assert.match(JSON.stringify(await seen), /role\.created/);
 });
 
-const put = (json: object, mode: PutResourceRequest_Mode = PutResourceRequest_Mode.UPSERT) => auth.admin.client.putResource({ json: JSON.stringify(json), mode });
+const put = (json: object, mode: PutResourceRequest_Mode = PutResourceRequest_Mode.UPSERT) =>
+  auth.admin.client.putResource({ json: JSON.stringify(json), mode });
 const wrong: readonly { name: string; says: RegExp; call: () => Promise<unknown> }[] = [
   { name: 'an unknown kind', says: /kind: expected one of/, call: () => put({ kind: 'thing' }) },
-  { name: 'an unknown key', says: /unknown key/, call: () => put({ kind: 'role', version: 'v8', metadata: { name: 'r' }, spec: { allowed: {} } }) },
-  { name: 'a kind the services keep', says: /kept by the services/, call: () => put({ kind: 'authority', version: 'v2', metadata: { name: 'user' }, spec: { type: 'user', certificates: [] } }) },
-  { name: 'a user with a role that is not there', says: /role nothing does not exist/, call: () => put({ kind: 'user', version: 'v2', metadata: { name: 'x' }, spec: { roles: ['nothing'], traits: {} } }) },
-  { name: 'a token without an end', says: /must end/, call: () => put({ kind: 'token', version: 'v2', metadata: { name: 'a-token-of-some-length' }, spec: { roles: ['Db'] } }) },
-  { name: 'a lock of the past', says: /in the past/, call: () => put({ kind: 'lock', version: 'v2', metadata: { name: 'l' }, spec: { target: { user: 'x' }, expires: '2020-01-01T00:00:00Z' } }) },
-  { name: 'creating what is there', says: /exists already/, call: () => put(JSON.parse(role('access')), PutResourceRequest_Mode.CREATE) },
-  { name: 'updating an old revision', says: /changed by somebody else/, call: () => put(JSON.parse(role('access')), PutResourceRequest_Mode.UPDATE) },
-  { name: 'removing a role that users hold', says: /held by/, call: () => auth.admin.client.deleteResource({ kind: 'role', name: 'access' }) },
-  { name: 'removing what is not there', says: /does not exist/, call: () => auth.admin.client.deleteResource({ kind: 'role', name: 'nothing' }) },
-  { name: 'removing the sign-in settings', says: /can not be removed/, call: () => auth.admin.client.deleteResource({ kind: 'cluster_auth_preference', name: 'cluster-auth-preference' }) },
+  {
+    name: 'an unknown key',
+    says: /unknown key/,
+    call: () => put({ kind: 'role', version: 'v8', metadata: { name: 'r' }, spec: { allowed: {} } }),
+  },
+  {
+    name: 'a kind the services keep',
+    says: /kept by the services/,
+    call: () =>
+      put({ kind: 'authority', version: 'v2', metadata: { name: 'user' }, spec: { type: 'user', certificates: [] } }),
+  },
+  {
+    name: 'a user with a role that is not there',
+    says: /role nothing does not exist/,
+    call: () => put({ kind: 'user', version: 'v2', metadata: { name: 'x' }, spec: { roles: ['nothing'], traits: {} } }),
+  },
+  {
+    name: 'a token without an end',
+    says: /must end/,
+    call: () =>
+      put({ kind: 'token', version: 'v2', metadata: { name: 'a-token-of-some-length' }, spec: { roles: ['Db'] } }),
+  },
+  {
+    name: 'a lock of the past',
+    says: /in the past/,
+    call: () =>
+      put({
+        kind: 'lock',
+        version: 'v2',
+        metadata: { name: 'l' },
+        spec: { target: { user: 'x' }, expires: '2020-01-01T00:00:00Z' },
+      }),
+  },
+  {
+    name: 'creating what is there',
+    says: /exists already/,
+    call: () => put(JSON.parse(role('access')), PutResourceRequest_Mode.CREATE),
+  },
+  {
+    name: 'updating an old revision',
+    says: /changed by somebody else/,
+    call: () => put(JSON.parse(role('access')), PutResourceRequest_Mode.UPDATE),
+  },
+  {
+    name: 'removing a role that users hold',
+    says: /held by/,
+    call: () => auth.admin.client.deleteResource({ kind: 'role', name: 'access' }),
+  },
+  {
+    name: 'removing what is not there',
+    says: /does not exist/,
+    call: () => auth.admin.client.deleteResource({ kind: 'role', name: 'nothing' }),
+  },
+  {
+    name: 'removing the sign-in settings',
+    says: /can not be removed/,
+    call: () => auth.admin.client.deleteResource({ kind: 'cluster_auth_preference', name: 'cluster-auth-preference' }),
+  },
   { name: 'a token for no role', says: /roles/, call: () => auth.admin.client.addToken({ roles: ['auth'] }) },
-  { name: 'a token that can be guessed', says: /minTokenLength/, call: () => auth.admin.client.addToken({ roles: ['db'], value: 'short' }) },
-  { name: 'a database certificate for a reserved name', says: /reserved/, call: () => auth.admin.client.signDatabaseServer({ publicKey: newKeys().publicKey, hosts: ['auth.tessera.internal'] }) },
-  { name: 'a search beyond the limit', says: /max_search_results/, call: () => auth.admin.client.searchAudit({ limit: 100_000 }) },
+  {
+    name: 'a token that can be guessed',
+    says: /minTokenLength/,
+    call: () => auth.admin.client.addToken({ roles: ['db'], value: 'short' }),
+  },
+  {
+    name: 'a database certificate for a reserved name',
+    says: /reserved/,
+    call: () =>
+      auth.admin.client.signDatabaseServer({ publicKey: newKeys().publicKey, hosts: ['auth.tessera.internal'] }),
+  },
+  {
+    name: 'a search beyond the limit',
+    says: /max_search_results/,
+    call: () => auth.admin.client.searchAudit({ limit: 100_000 }),
+  },
 ];
 for (const row of wrong) {
   test(`refused with words: ${row.name}`, async () => {
@@ -118,7 +185,16 @@ for (const row of wrong) {
 
 test('nothing that is listed holds a secret', async () => {
   const texts: string[] = [];
-  for (const kind of ['user', 'role', 'lock', 'db', 'authority', 'cluster_auth_preference', 'db_server', 'proxy_server']) {
+  for (const kind of [
+    'user',
+    'role',
+    'lock',
+    'db',
+    'authority',
+    'cluster_auth_preference',
+    'db_server',
+    'proxy_server',
+  ]) {
     texts.push(...(await auth.admin.client.listResources({ kind })).resources.map((one) => one.json));
   }
   assert.doesNotMatch(texts.join('\n'), /argon2|PRIVATE KEY|sealed|passwordHash|oneTimeSecret/u);
@@ -129,7 +205,12 @@ test('sign-in settings can be changed, and count at once', async () => {
   const keys = newKeys();
   const person = await auth.addUser('mia', { roles: ['access'] });
   auth.clock.offsetMs += 30_000;
-  const answer = await auth.anonymous.client.signIn({ user: 'mia', password: person.password, oneTimeCode: auth.code(person), publicKey: keys.publicKey });
+  const answer = await auth.anonymous.client.signIn({
+    user: 'mia',
+    password: person.password,
+    oneTimeCode: auth.code(person),
+    publicKey: keys.publicKey,
+  });
   assert.equal(answer.messageOfTheDay, 'be kind');
   assert.equal((await auth.events('TCAUTH001I')).length, 1);
 });

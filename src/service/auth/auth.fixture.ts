@@ -42,7 +42,11 @@ export function newKeys(): Keys {
 
 /** What a person has after an invitation. */
 export type TestUser = { readonly name: string; readonly password: string; readonly secret: string };
-export type TestHost = { readonly hostId: string; readonly identity: ClientIdentity; readonly connection: AuthConnection };
+export type TestHost = {
+  readonly hostId: string;
+  readonly identity: ClientIdentity;
+  readonly connection: AuthConnection;
+};
 
 export class TestAuth {
   readonly dataDir: string;
@@ -55,7 +59,9 @@ export class TestAuth {
   readonly anonymous: AuthConnection;
   readonly #connections: AuthConnection[];
 
-  private constructor(of: Pick<TestAuth, 'dataDir' | 'clock' | 'service' | 'address' | 'hostAuthorities' | 'pin' | 'admin' | 'anonymous'>) {
+  private constructor(
+    of: Pick<TestAuth, 'dataDir' | 'clock' | 'service' | 'address' | 'hostAuthorities' | 'pin' | 'admin' | 'anonymous'>,
+  ) {
     this.dataDir = of.dataDir;
     this.clock = of.clock;
     this.service = of.service;
@@ -68,7 +74,9 @@ export class TestAuth {
   }
 
   /** `more`: further lines of `auth_service`. */
-  static async start(options: { readonly dataDir?: string; readonly more?: readonly string[]; readonly clusterName?: string } = {}): Promise<TestAuth> {
+  static async start(
+    options: { readonly dataDir?: string; readonly more?: readonly string[]; readonly clusterName?: string } = {},
+  ): Promise<TestAuth> {
     const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'tessera-auth-')));
     const clock = new MovedClock();
     const service = await startTestService(dataDir, clock, options);
@@ -86,35 +94,61 @@ export class TestAuth {
 
   /** A connection that the fixture closes. */
   connect(identity: ClientIdentity | undefined, via: 'direct' | 'proxy' = 'direct'): AuthConnection {
-    const connection = connectAuth({ addresses: [this.address], via, identity, trust: { hostAuthorities: this.hostAuthorities }, log: silentLog });
+    const connection = connectAuth({
+      addresses: [this.address],
+      via,
+      identity,
+      trust: { hostAuthorities: this.hostAuthorities },
+      log: silentLog,
+    });
     this.#connections.push(connection);
     return connection;
   }
 
   /** A user through invitation and acceptance. */
-  async addUser(name: string, spec: { readonly roles: readonly string[]; readonly traits?: object }): Promise<TestUser> {
-    const json = JSON.stringify({ kind: 'user', version: 'v2', metadata: { name }, spec: { roles: spec.roles, traits: spec.traits ?? {} } });
+  async addUser(
+    name: string,
+    spec: { readonly roles: readonly string[]; readonly traits?: object },
+  ): Promise<TestUser> {
+    const json = JSON.stringify({
+      kind: 'user',
+      version: 'v2',
+      metadata: { name },
+      spec: { roles: spec.roles, traits: spec.traits ?? {} },
+    });
     const { inviteToken } = await this.admin.client.addUser({ json });
     return this.accept(name, inviteToken);
   }
 
   async accept(name: string, token: string): Promise<TestUser> {
     const { oneTimeCodeUri } = await this.anonymous.client.startInvite({ token });
-    const user = { name, password: `correct horse ${name}`, secret: new URL(oneTimeCodeUri).searchParams.get('secret') ?? '' };
+    const user = {
+      name,
+      password: `correct horse ${name}`,
+      secret: new URL(oneTimeCodeUri).searchParams.get('secret') ?? '',
+    };
     await this.anonymous.client.acceptInvite({ token, password: user.password, oneTimeCode: this.code(user) });
     return user;
   }
 
   /** The code of this moment; `ahead` steps of 30 s later. */
   code(user: TestUser, ahead = 0): string {
-    return new TOTP({ secret: Secret.fromBase32(user.secret) }).generate({ timestamp: this.clock.now() + ahead * 30_000 });
+    return new TOTP({ secret: Secret.fromBase32(user.secret) }).generate({
+      timestamp: this.clock.now() + ahead * 30_000,
+    });
   }
 
   /** Signs in with a code not used before; moves the clock by a step. */
   async signIn(user: TestUser, ttlSeconds = 0): Promise<ClientIdentity> {
     this.clock.offsetMs += 30_000;
     const keys = newKeys();
-    const answer = await this.anonymous.client.signIn({ user: user.name, password: user.password, oneTimeCode: this.code(user), publicKey: keys.publicKey, ttlSeconds });
+    const answer = await this.anonymous.client.signIn({
+      user: user.name,
+      password: user.password,
+      oneTimeCode: this.code(user),
+      publicKey: keys.publicKey,
+      ttlSeconds,
+    });
     return { certificate: answer.certificate, privateKey: keys.privateKey };
   }
 
@@ -127,7 +161,10 @@ export class TestAuth {
   }
 
   /** Heartbeat of an agent that serves these databases from its file. */
-  async serve(host: TestHost, databases: readonly { readonly name: string; readonly labels?: object }[]): Promise<void> {
+  async serve(
+    host: TestHost,
+    databases: readonly { readonly name: string; readonly labels?: object }[],
+  ): Promise<void> {
     const resources = databases.map(({ name, labels }) =>
       JSON.stringify({
         kind: 'db_server',
@@ -138,7 +175,12 @@ export class TestAuth {
           host_name: 'agent',
           origin: 'config',
           health: { status: 'healthy' },
-          database: { kind: 'db', version: 'v3', metadata: { name, labels: labels ?? {} }, spec: { protocol: 'postgres', uri: 'localhost:5432' } },
+          database: {
+            kind: 'db',
+            version: 'v3',
+            metadata: { name, labels: labels ?? {} },
+            spec: { protocol: 'postgres', uri: 'localhost:5432' },
+          },
         },
       }),
     );
@@ -176,7 +218,13 @@ export function startTestService(
     ...(options.more ?? ['  limits:', '    anonymous_rate_per_minute: 100000', '    anonymous_burst: 100000']),
   ].join('\n');
   const instruments = createInstruments(new Metrics(), { version: 'test', service: 'auth' });
-  return startAuthService({ config: parseConfig(text, 'test.yaml'), clock, log: silentLog, instruments, version: 'test' });
+  return startAuthService({
+    config: parseConfig(text, 'test.yaml'),
+    clock,
+    log: silentLog,
+    instruments,
+    version: 'test',
+  });
 }
 
 /** DER of a PEM certificate. */

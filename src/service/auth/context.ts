@@ -24,7 +24,7 @@ export type AuthContext = {
   readonly audit: AuditPort;
   readonly passwords: Passwords;
   readonly anonymousRate: AnonymousRate;
-  /** At most `maxSignatures` at once. */
+  /** At most `maxSignatures` at once; some more wait. */
   readonly signatures: Slots;
   /** Open `Watch` calls, at most `maxWatches`. */
   readonly watches: Slots;
@@ -46,40 +46,53 @@ export interface AuditPort {
   follow(request: SearchRequest, signal: AbortSignal): AsyncIterable<readonly string[]>;
 }
 
-/** A counted gate: what does not get a slot is refused, not queued. */
+/** A counted gate. */
 export class Slots {
   readonly #limit: number;
+  readonly #maxWaiting: number;
   readonly #refusal: () => Error;
+  readonly #waiting: (() => void)[] = [];
   #taken = 0;
 
-  constructor(limit: number, refusal: () => Error) {
+  /** `limit` at once; `maxWaiting` callers of `run` may wait for their turn (default none). */
+  constructor(limit: number, refusal: () => Error, maxWaiting = 0) {
     this.#limit = limit;
+    this.#maxWaiting = maxWaiting;
     this.#refusal = refusal;
   }
 
-  /** Runs with a slot held. Throws the refusal when all are taken. */
+  /** Runs with a slot held, waiting in line for one. Throws the refusal when the line is full. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const release = this.take();
+    if (this.#taken < this.#limit) this.#taken += 1;
+    else await this.#wait();
     try {
       return await work();
     } finally {
-      release();
+      this.#release();
     }
   }
 
-  /** A slot until the result is called. */
+  /** A slot until the result is called; never waits. Throws the refusal when all are taken. */
   take(): () => void {
     if (this.#taken >= this.#limit) throw this.#refusal();
     this.#taken += 1;
     let held = true;
     return () => {
-      if (held) this.#taken -= 1;
+      if (held) this.#release();
       held = false;
     };
   }
 
-  get taken(): number {
-    return this.#taken;
+  #wait(): Promise<void> {
+    if (this.#waiting.length >= this.#maxWaiting) throw this.#refusal();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  // A slot that somebody waits for is handed on, not given back.
+  #release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken -= 1;
+    else next();
   }
 }
 

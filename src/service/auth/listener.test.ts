@@ -27,10 +27,18 @@ after(() => auth.stop());
 
 function header(value: Buffer): Buffer {
   const tlv = Buffer.concat([Buffer.from([CLIENT_ADDRESS_TLV_TYPE, value.length >> 8, value.length & 255]), value]);
-  return Buffer.concat([Buffer.from('0d0a0d0a000d0a515549540a2000', 'hex'), Buffer.from([tlv.length >> 8, tlv.length & 255]), tlv]);
+  return Buffer.concat([
+    Buffer.from('0d0a0d0a000d0a515549540a2000', 'hex'),
+    Buffer.from([tlv.length >> 8, tlv.length & 255]),
+    tlv,
+  ]);
 }
 function signed(address: string, timeMs: number, by: TestHost): Buffer {
-  return signClientAddress({ address, timeMs }, createPrivateKey(by.identity.privateKey), derOf(by.identity.certificate));
+  return signClientAddress(
+    { address, timeMs },
+    createPrivateKey(by.identity.privateKey),
+    derOf(by.identity.certificate),
+  );
 }
 
 /** Sends the header in small pieces, then speaks TLS and asks for SignIn as nobody; the outcome and the address the audit log saw. */
@@ -39,7 +47,12 @@ async function throughHeader(bytes: Buffer): Promise<string> {
   const raw = net.connect(Number(port), host);
   raw.on('error', () => {});
   for (let at = 0; at < bytes.length; at += 300) raw.write(bytes.subarray(at, at + 300));
-  const secure = tls.connect({ socket: raw, servername: AUTH_SERVER_NAME, ca: [...auth.hostAuthorities], ALPNProtocols: ['tessera-auth'] });
+  const secure = tls.connect({
+    socket: raw,
+    servername: AUTH_SERVER_NAME,
+    ca: [...auth.hostAuthorities],
+    ALPNProtocols: ['tessera-auth'],
+  });
   secure.on('error', () => {});
   const opened = await new Promise<boolean>((resolve) => {
     secure.once('secureConnect', () => resolve(true));
@@ -49,8 +62,17 @@ async function throughHeader(bytes: Buffer): Promise<string> {
   const session = http2.connect('https://auth', { createConnection: () => secure });
   session.on('error', () => {});
   const before = (await auth.events('T1000W')).length;
-  const body = JSON.stringify({ user: 'nobody', password: 'x', oneTimeCode: '1', publicKey: Buffer.from(newKeys().publicKey).toString('base64') });
-  const stream = session.request({ ':method': 'POST', ':path': '/tessera.auth.v1.AuthService/SignIn', 'content-type': 'application/json' });
+  const body = JSON.stringify({
+    user: 'nobody',
+    password: 'x',
+    oneTimeCode: '1',
+    publicKey: Buffer.from(newKeys().publicKey).toString('base64'),
+  });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/tessera.auth.v1.AuthService/SignIn',
+    'content-type': 'application/json',
+  });
   stream.end(body);
   stream.resume();
   await new Promise((resolve) => stream.once('close', resolve));
@@ -67,9 +89,22 @@ test("a proxy's signed header gives the caller's address", async () => {
 const refused: readonly { name: string; bytes: () => Promise<Buffer> | Buffer }[] = [
   { name: 'stale', bytes: () => header(signed('203.0.113.7:1', auth.clock.now() - 61_000, proxy)) },
   { name: 'from the future', bytes: () => header(signed('203.0.113.7:1', auth.clock.now() + 120_000, proxy)) },
-  { name: 'unsigned', bytes: () => Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000201c0000202000100020000', 'hex').subarray(0, 28) },
-  { name: 'signed by an agent', bytes: async () => header(signed('203.0.113.7:1', auth.clock.now(), await auth.join('database'))) },
-  { name: 'changed', bytes: () => { const bytes = header(signed('203.0.113.7:1', auth.clock.now(), proxy)); bytes.writeUInt8(bytes.readUInt8(bytes.length - 5) ^ 1, bytes.length - 5); return bytes; } },
+  {
+    name: 'unsigned',
+    bytes: () => Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000201c0000202000100020000', 'hex').subarray(0, 28),
+  },
+  {
+    name: 'signed by an agent',
+    bytes: async () => header(signed('203.0.113.7:1', auth.clock.now(), await auth.join('database'))),
+  },
+  {
+    name: 'changed',
+    bytes: () => {
+      const bytes = header(signed('203.0.113.7:1', auth.clock.now(), proxy));
+      bytes.writeUInt8(bytes.readUInt8(bytes.length - 5) ^ 1, bytes.length - 5);
+      return bytes;
+    },
+  },
   { name: 'of garbage', bytes: () => header(Buffer.from('garbage')) },
 ];
 for (const row of refused) {
@@ -101,18 +136,36 @@ for (const row of splits) {
 }
 
 test('a pin finds the right Auth and no other', async () => {
-  const trusted = connectAuth({ addresses: [auth.address], via: 'proxy', identity: undefined, trust: { caPins: [`sha256:${'0'.repeat(64)}`, auth.pin.toUpperCase().replace('SHA256', 'sha256')] }, log: silentLog });
+  const trusted = connectAuth({
+    addresses: [auth.address],
+    via: 'proxy',
+    identity: undefined,
+    trust: { caPins: [`sha256:${'0'.repeat(64)}`, auth.pin.toUpperCase().replace('SHA256', 'sha256')] },
+    log: silentLog,
+  });
   assert.equal((await trusted.client.ping({})).clusterName, 'test');
   assert.equal(trusted.pinnedAuthority()?.trim(), auth.hostAuthorities[0]?.trim());
   trusted.close();
-  const other = connectAuth({ addresses: [auth.address], via: 'direct', identity: undefined, trust: { caPins: [`sha256:${'0'.repeat(64)}`] }, log: silentLog });
+  const other = connectAuth({
+    addresses: [auth.address],
+    via: 'direct',
+    identity: undefined,
+    trust: { caPins: [`sha256:${'0'.repeat(64)}`] },
+    log: silentLog,
+  });
   await assert.rejects(other.client.ping({}), (error) => fromConnectError(error).code === 'AUTH_NOT_TRUSTED');
   other.close();
 });
 
 test('a foreign host authority is not believed, and another address is not tried then', async () => {
   const foreign = await TestAuth.start({ clusterName: 'foreign' });
-  const connection = connectAuth({ addresses: [foreign.address, auth.address], via: 'direct', identity: undefined, trust: { hostAuthorities: auth.hostAuthorities }, log: silentLog });
+  const connection = connectAuth({
+    addresses: [foreign.address, auth.address],
+    via: 'direct',
+    identity: undefined,
+    trust: { hostAuthorities: auth.hostAuthorities },
+    log: silentLog,
+  });
   await assert.rejects(connection.client.ping({}), (error) => fromConnectError(error).code === 'AUTH_NOT_TRUSTED');
   connection.close();
   await foreign.stop();
@@ -120,21 +173,37 @@ test('a foreign host authority is not believed, and another address is not tried
 
 test('an address that does not answer is passed over; when none does the error says so', async () => {
   const closed = '127.0.0.1:1';
-  const connection = connectAuth({ addresses: [closed, auth.address], via: 'direct', identity: undefined, trust: { hostAuthorities: auth.hostAuthorities }, log: silentLog });
+  const connection = connectAuth({
+    addresses: [closed, auth.address],
+    via: 'direct',
+    identity: undefined,
+    trust: { hostAuthorities: auth.hostAuthorities },
+    log: silentLog,
+  });
   await connection.client.ping({});
   connection.use({ addresses: [closed] });
   await assert.rejects(connection.client.ping({}), (error) => fromConnectError(error).code === 'AUTH_UNREACHABLE');
   connection.use({ addresses: [auth.address] });
   await connection.client.ping({});
   connection.close();
-  await assert.rejects(connection.client.ping({}), (error) => fromConnectError(error).code === 'AUTH_CONNECTION_CLOSED');
+  await assert.rejects(
+    connection.client.ping({}),
+    (error) => fromConnectError(error).code === 'AUTH_CONNECTION_CLOSED',
+  );
 });
 
 test('a server that accepts and says nothing costs the dial timeout', async () => {
   const mute = net.createServer(() => {});
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
   const { port } = mute.address() as net.AddressInfo;
-  const connection = connectAuth({ addresses: [`127.0.0.1:${port}`, auth.address], via: 'direct', identity: undefined, trust: { hostAuthorities: auth.hostAuthorities }, log: silentLog, dialTimeoutMs: 50 });
+  const connection = connectAuth({
+    addresses: [`127.0.0.1:${port}`, auth.address],
+    via: 'direct',
+    identity: undefined,
+    trust: { hostAuthorities: auth.hostAuthorities },
+    log: silentLog,
+    dialTimeoutMs: 50,
+  });
   await connection.client.ping({});
   connection.close();
   mute.close();
@@ -148,16 +217,30 @@ test('plain text, garbage and HTTP/1.1 get nothing, and others are not disturbed
     socket.end(bytes);
     await new Promise((resolve) => socket.once('close', resolve));
   }
-  const secure = tls.connect({ host, port: Number(port), servername: AUTH_SERVER_NAME, ca: [...auth.hostAuthorities], ALPNProtocols: ['http/1.1'] });
+  const secure = tls.connect({
+    host,
+    port: Number(port),
+    servername: AUTH_SERVER_NAME,
+    ca: [...auth.hostAuthorities],
+    ALPNProtocols: ['http/1.1'],
+  });
   await new Promise((resolve) => secure.once('error', resolve));
   await auth.anonymous.client.ping({});
 });
 
 test('anonymous calls are limited by address', async () => {
-  const limited = await TestAuth.start({ more: ['  limits:', '    anonymous_rate_per_minute: 3', '    anonymous_burst: 5'] });
+  const limited = await TestAuth.start({
+    more: ['  limits:', '    anonymous_rate_per_minute: 3', '    anonymous_burst: 5'],
+  });
   const guess = () => limited.anonymous.client.startInvite({ token: 'x' });
   const codes: string[] = [];
-  for (let index = 0; index < 7; index += 1) codes.push(await guess().then(() => 'ok', (error: unknown) => fromConnectError(error).code));
+  for (let index = 0; index < 7; index += 1)
+    codes.push(
+      await guess().then(
+        () => 'ok',
+        (error: unknown) => fromConnectError(error).code,
+      ),
+    );
   assert.deepEqual(codes, [...Array.from({ length: 5 }, () => 'INVITE_INVALID'), 'ANONYMOUS_RATE', 'ANONYMOUS_RATE']);
   await limited.stop();
 });
@@ -166,16 +249,29 @@ test('after a restart everything is there, files are private, and another cluste
   const first = await TestAuth.start();
   const alice = await first.addUser('alice', { roles: ['access'] });
   await first.stop(true);
-  for (const name of ['ca.key', 'auth/state.db', 'auth/admin/admin.key', 'auth/admin/admin.crt', 'auth/admin/cas.pem', 'auth/admin/address']) {
+  for (const name of [
+    'ca.key',
+    'auth/state.db',
+    'auth/admin/admin.key',
+    'auth/admin/admin.crt',
+    'auth/admin/cas.pem',
+    'auth/admin/address',
+  ]) {
     assert.equal((await stat(join(first.dataDir, name))).mode & 0o777, 0o600, name);
   }
-  await assert.rejects(startTestService(first.dataDir, first.clock, { clusterName: 'renamed' }), /belongs to cluster test, the configuration says renamed/);
+  await assert.rejects(
+    startTestService(first.dataDir, first.clock, { clusterName: 'renamed' }),
+    /belongs to cluster test, the configuration says renamed/,
+  );
   const oldKey = await readFile(join(first.dataDir, 'auth/admin/admin.key'), 'utf8');
   const second = await TestAuth.start({ dataDir: first.dataDir });
   assert.deepEqual([second.pin, second.hostAuthorities], [first.pin, first.hostAuthorities]);
   assert.notEqual(await readFile(join(first.dataDir, 'auth/admin/admin.key'), 'utf8'), oldKey);
   second.clock.offsetMs = first.clock.offsetMs + 30_000;
   await second.signIn(alice);
-  assert.doesNotMatch((await readFile(join(first.dataDir, 'auth/state.db'))).toString('latin1'), new RegExp(`${alice.secret}|PRIVATE KEY`));
+  assert.doesNotMatch(
+    (await readFile(join(first.dataDir, 'auth/state.db'))).toString('latin1'),
+    new RegExp(`${alice.secret}|PRIVATE KEY`),
+  );
   await second.stop();
 });

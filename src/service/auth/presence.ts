@@ -30,12 +30,19 @@ export async function heartbeat(request: HeartbeatRequest, { caller, context }: 
     );
   }
   const databases: string[] = [];
+  const problems: string[] = [];
   for (const json of request.resources) {
-    const resource = parseResourceJson(json);
-    if (resource.kind === 'proxy_server' && caller.role === 'proxy') await keepProxy(resource, caller, context);
-    else if (resource.kind === 'db_server' && caller.role === 'database')
-      databases.push(await keepDatabase(resource, caller, context));
-    else throw new ConfigError([`heartbeat: a ${caller.role} service may not announce ${resource.kind}`]);
+    try {
+      const resource = parseResourceJson(json);
+      if (resource.kind === 'proxy_server' && caller.role === 'proxy') await keepProxy(resource, caller, context);
+      else if (resource.kind === 'db_server' && caller.role === 'database')
+        databases.push(await keepDatabase(resource, caller, context));
+      else throw new ConfigError([`heartbeat: a ${caller.role} service may not announce ${resource.kind}`]);
+    } catch (error) {
+      // One wrong database must not take the others out of the lists.
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+    }
   }
   for (const name of request.removed) {
     if (caller.role === 'database')
@@ -43,6 +50,7 @@ export async function heartbeat(request: HeartbeatRequest, { caller, context }: 
     else await context.records.remove('proxy_server', caller.hostId);
   }
   await keepStatus(request, databases, caller, context);
+  if (problems.length > 0) throw new ConfigError(problems.slice(0, 20));
   return { nextSeconds: NEXT_SECONDS };
 }
 

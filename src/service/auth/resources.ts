@@ -41,6 +41,8 @@ export async function putResource(request: PutResourceRequest, { caller, context
   const { name } = resource.metadata;
   const before = await context.records.read(kind, name);
   const wanted = await checked(resource, before?.resource, caller, context);
+  // Credentials of a user of the same name who was removed or expired must not come back to life.
+  if (kind === 'user' && before === undefined) await forgetUser(name, context);
   let stored: Stored;
   try {
     stored = await context.records.put(wanted, { expect: expectation(request, before) });
@@ -69,10 +71,7 @@ export async function deleteResource(request: DeleteResourceRequest, { caller, c
   if (before === undefined) throw notFound(kind, request.name);
   if (kind === 'role') await refuseUsedRole(request.name, context);
   if (!(await context.records.remove(kind, request.name))) throw notFound(kind, request.name);
-  if (kind === 'user') {
-    await removeCredentials(context.store, request.name);
-    await removeInvites(context.store, request.name);
-  }
+  if (kind === 'user') await forgetUser(request.name, context);
   await emit(context, changeEvent('delete', before.resource, actorOf(caller)));
   return {};
 }
@@ -85,6 +84,11 @@ export async function requireRoles(user: User, context: AuthContext): Promise<vo
       problems.push(`user ${user.metadata.name}: role ${role} does not exist`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+async function forgetUser(name: string, context: AuthContext): Promise<void> {
+  await removeCredentials(context.store, name);
+  await removeInvites(context.store, name);
 }
 
 async function listKind(kind: Kind, context: AuthContext): Promise<readonly Stored[]> {

@@ -114,6 +114,7 @@ function contextOf(
           'SIGNATURES_BUSY',
           'too many certificates are being signed (max_signatures); try again in a moment',
         ),
+      MAX_WAITING_SIGNATURES,
     ),
     watches: new Slots(
       limits.maxWatches,
@@ -229,6 +230,8 @@ class AuthServiceProcess implements RunningAuthService {
 /** Calls are short; streams end at once. */
 const MAX_DRAIN_MS = 10_000;
 const DRAIN_POLL_MS = 20;
+/** About two seconds of signing. */
+const MAX_WAITING_SIGNATURES = 1000;
 const LOCAL_TOKEN_TTL_MS = 5 * 60_000;
 
 function openAuditLog(

@@ -28,7 +28,10 @@ beforeEach(async () => {
   await auth.serve(other, [{ name: 'stock' }]);
   const person = auth.connect(await auth.signIn(alice)).client;
   const keys = newKeys();
-  const { certificate } = await person.issueUserCertificate({ publicKey: keys.publicKey, route: { service: 'orders', protocol: 'postgres' } });
+  const { certificate } = await person.issueUserCertificate({
+    publicKey: keys.publicKey,
+    route: { service: 'orders', protocol: 'postgres' },
+  });
   route = { certificate, privateKey: keys.privateKey };
 });
 after(() => auth.stop());
@@ -53,12 +56,19 @@ function opening(change: Partial<SessionOpening> = {}, signer: TestHost = proxy)
     clientCertificateDer: derOf(route.certificate),
     ...change,
   };
-  return new Uint8Array(signOpening(content, createPrivateKey(signer.identity.privateKey), derOf(signer.identity.certificate)));
+  return new Uint8Array(
+    signOpening(content, createPrivateKey(signer.identity.privateKey), derOf(signer.identity.certificate)),
+  );
 }
 
 function ask(of: { opening?: Uint8Array<ArrayBuffer>; user?: string; name?: string; as?: TestHost } = {}) {
   const { client } = (of.as ?? agent).connection;
-  return client.issueDatabaseCertificate({ opening: of.opening ?? opening(), publicKey: newKeys().publicKey, databaseUser: of.user ?? 'reader', databaseName: of.name ?? 'shop' });
+  return client.issueDatabaseCertificate({
+    opening: of.opening ?? opening(),
+    publicKey: newKeys().publicKey,
+    databaseUser: of.user ?? 'reader',
+    databaseName: of.name ?? 'shop',
+  });
 }
 
 test('an agent with a fresh opening gets a certificate for the database user, for minutes', async () => {
@@ -74,13 +84,43 @@ const attacks: readonly { name: string; says: RegExp; call: () => Promise<unknow
   { name: 'another database name', says: /access to db denied/, call: () => ask({ name: 'secrets' }) },
   { name: 'no database user', says: /access to db denied/, call: () => ask({ user: '' }) },
   { name: "another agent's opening", says: /another agent/, call: () => ask({ as: other }) },
-  { name: 'an opening for it of a database that another agent serves', says: /does not serve database orders/, call: () => ask({ as: other, opening: opening({ agentHostId: other.hostId }) }) },
-  { name: 'an opening of 61 s ago', says: /old|stale|ago/i, call: () => ask({ opening: opening({ timeMs: auth.clock.now() - 61_000 }) }) },
-  { name: 'an opening from the future', says: /future|ahead|clock/i, call: () => ask({ opening: opening({ timeMs: auth.clock.now() + 120_000 }) }) },
-  { name: 'an opening that an agent signed', says: /expected a service of role proxy/, call: () => ask({ opening: opening({}, agent) }) },
-  { name: 'a proxy inventing a person with its own certificate', says: /certificate/, call: () => ask({ opening: opening({ clientCertificateDer: derOf(proxy.identity.certificate) }) }) },
+  {
+    name: 'an opening for it of a database that another agent serves',
+    says: /does not serve database orders/,
+    call: () => ask({ as: other, opening: opening({ agentHostId: other.hostId }) }),
+  },
+  {
+    name: 'an opening of 61 s ago',
+    says: /old|stale|ago/i,
+    call: () => ask({ opening: opening({ timeMs: auth.clock.now() - 61_000 }) }),
+  },
+  {
+    name: 'an opening from the future',
+    says: /future|ahead|clock/i,
+    call: () => ask({ opening: opening({ timeMs: auth.clock.now() + 120_000 }) }),
+  },
+  {
+    name: 'an opening that an agent signed',
+    says: /expected a service of role proxy/,
+    call: () => ask({ opening: opening({}, agent) }),
+  },
+  {
+    name: 'a proxy inventing a person with its own certificate',
+    says: /certificate/,
+    call: () => ask({ opening: opening({ clientCertificateDer: derOf(proxy.identity.certificate) }) }),
+  },
   { name: 'no opening', says: /./, call: () => ask({ opening: new Uint8Array(0) }) },
-  { name: 'a key that is not P-256', says: /P-256/, call: () => agent.connection.client.issueDatabaseCertificate({ opening: opening(), publicKey: new Uint8Array(91), databaseUser: 'reader', databaseName: 'shop' }) },
+  {
+    name: 'a key that is not P-256',
+    says: /P-256/,
+    call: () =>
+      agent.connection.client.issueDatabaseCertificate({
+        opening: opening(),
+        publicKey: new Uint8Array(91),
+        databaseUser: 'reader',
+        databaseName: 'shop',
+      }),
+  },
   { name: 'a proxy', says: /this is for a database service/, call: () => ask({ as: proxy }) },
 ];
 for (const attack of attacks) {
@@ -101,7 +141,10 @@ test('a changed byte of an opening is found', async () => {
 test('an identity certificate in an opening is no session', async () => {
   const identity = await auth.signIn(alice);
   await auth.serve(agent, [{ name: 'orders' }]);
-  assert.match((await refusal(ask({ opening: opening({ clientCertificateDer: derOf(identity.certificate) }) }))).rawMessage, /without a route/);
+  assert.match(
+    (await refusal(ask({ opening: opening({ clientCertificateDer: derOf(identity.certificate) }) }))).rawMessage,
+    /without a route/,
+  );
 });
 
 test('a lock and a lost role count at the next database certificate', async () => {
@@ -122,8 +165,21 @@ test('presence belongs to the certificate: names and hosts that a caller claims 
   const { client } = other.connection;
   const stolen = (name: string, host: string) =>
     JSON.stringify({
-      kind: 'db_server', version: 'v3', metadata: { name: `${host}/${name}` },
-      spec: { host_id: host, host_name: 'x', origin: 'config', health: { status: 'healthy' }, database: { kind: 'db', version: 'v3', metadata: { name, labels: {} }, spec: { protocol: 'postgres', uri: 'evil:5432' } } },
+      kind: 'db_server',
+      version: 'v3',
+      metadata: { name: `${host}/${name}` },
+      spec: {
+        host_id: host,
+        host_name: 'x',
+        origin: 'config',
+        health: { status: 'healthy' },
+        database: {
+          kind: 'db',
+          version: 'v3',
+          metadata: { name, labels: {} },
+          spec: { protocol: 'postgres', uri: 'evil:5432' },
+        },
+      },
     });
   await client.heartbeat({ resources: [stolen('more', agent.hostId)] });
   const { resources } = await auth.admin.client.listResources({ kind: 'db_server' });
@@ -132,27 +188,56 @@ test('presence belongs to the certificate: names and hosts that a caller claims 
   assert.ok(!names.includes(`${agent.hostId}/more`));
   await client.heartbeat({ resources: [], removed: [`${agent.hostId}/orders`, 'orders'] });
   await ask();
-  const proxyRecord = JSON.stringify({ kind: 'proxy_server', version: 'v2', metadata: { name: 'x' }, spec: { host_id: 'x', host_name: 'x', public_addr: 'evil:443' } });
-  assert.match((await refusal(client.heartbeat({ resources: [proxyRecord] }))).rawMessage, /may not announce proxy_server/);
-  assert.match((await refusal(client.heartbeat({ resources: Array.from({ length: 1001 }, () => '{}') }))).rawMessage, /maxPresenceResources/);
+  const proxyRecord = JSON.stringify({
+    kind: 'proxy_server',
+    version: 'v2',
+    metadata: { name: 'x' },
+    spec: { host_id: 'x', host_name: 'x', public_addr: 'evil:443' },
+  });
+  assert.match(
+    (await refusal(client.heartbeat({ resources: [proxyRecord] }))).rawMessage,
+    /may not announce proxy_server/,
+  );
+  assert.match(
+    (await refusal(client.heartbeat({ resources: Array.from({ length: 1001 }, () => '{}') }))).rawMessage,
+    /maxPresenceResources/,
+  );
 });
 
 test("an agent's file can not take the name of a db resource, nor describe it", async () => {
-  const db = { kind: 'db', version: 'v3', metadata: { name: 'ledger', labels: { env: 'prod' } }, spec: { protocol: 'postgres', uri: 'ledger:5432' } };
+  const db = {
+    kind: 'db',
+    version: 'v3',
+    metadata: { name: 'ledger', labels: { env: 'prod' } },
+    spec: { protocol: 'postgres', uri: 'ledger:5432' },
+  };
   await auth.admin.client.putResource({ json: JSON.stringify(db), mode: PutResourceRequest_Mode.CREATE });
-  assert.match((await refusal(auth.serve(other, [{ name: 'ledger', labels: { env: 'dev' } }]))).rawMessage, /rename one of them/);
+  assert.match(
+    (await refusal(auth.serve(other, [{ name: 'ledger', labels: { env: 'dev' } }]))).rawMessage,
+    /rename one of them/,
+  );
   const claimed = JSON.stringify({
-    kind: 'db_server', version: 'v3', metadata: { name: `${other.hostId}/ledger` },
-    spec: { host_id: other.hostId, host_name: 'x', origin: 'dynamic', health: { status: 'healthy' }, database: { ...db, metadata: { name: 'ledger', labels: { env: 'dev' } } } },
+    kind: 'db_server',
+    version: 'v3',
+    metadata: { name: `${other.hostId}/ledger` },
+    spec: {
+      host_id: other.hostId,
+      host_name: 'x',
+      origin: 'dynamic',
+      health: { status: 'healthy' },
+      database: { ...db, metadata: { name: 'ledger', labels: { env: 'dev' } } },
+    },
   });
   await other.connection.client.heartbeat({ resources: [claimed] });
-  const kept = (await auth.admin.client.getResource({ kind: 'db_server', name: `${other.hostId}/ledger` })).resource?.json ?? '';
+  const kept =
+    (await auth.admin.client.getResource({ kind: 'db_server', name: `${other.hostId}/ledger` })).resource?.json ?? '';
   assert.deepEqual(JSON.parse(kept).spec.database.metadata.labels, { env: 'prod' });
   await auth.admin.client.deleteResource({ kind: 'db', name: 'ledger' });
 });
 
 test('a join token: uses are counted, also at once; expired, unknown and wrong-role ones are refused and told', async () => {
-  const join = (token: string, role = 'database', more = {}) => auth.anonymous.client.join({ token, role, hostName: 'h', publicKey: newKeys().publicKey, ...more });
+  const join = (token: string, role = 'database', more = {}) =>
+    auth.anonymous.client.join({ token, role, hostName: 'h', publicKey: newKeys().publicKey, ...more });
   const once = await auth.admin.client.addToken({ roles: ['db'], uses: 1 });
   // What is wrong with the wish costs no use.
   await refusal(join(once.token, 'database', { publicKey: new Uint8Array(91) }));
@@ -168,7 +253,10 @@ test('a join token: uses are counted, also at once; expired, unknown and wrong-r
   const short = await auth.admin.client.addToken({ roles: ['db', 'proxy'], ttlSeconds: 60 });
   await join(short.token);
   await join(short.token, 'proxy', { dnsNames: ['access.example.com'] });
-  assert.match((await refusal(join(short.token, 'proxy', { dnsNames: ['auth.tessera.internal'] }))).rawMessage, /reserved/);
+  assert.match(
+    (await refusal(join(short.token, 'proxy', { dnsNames: ['auth.tessera.internal'] }))).rawMessage,
+    /reserved/,
+  );
   auth.clock.offsetMs += 61_000;
   assert.match((await refusal(join(short.token))).rawMessage, /expired/);
   await refusal(join('', 'database'));
@@ -180,27 +268,51 @@ test('a join token: uses are counted, also at once; expired, unknown and wrong-r
 
 test('a service renews its own identity and nothing else', async () => {
   const keys = newKeys();
-  const { certificate, authorities } = await agent.connection.client.renewHostCertificate({ publicKey: keys.publicKey });
+  const { certificate, authorities } = await agent.connection.client.renewHostCertificate({
+    publicKey: keys.publicKey,
+  });
   assert.match(new X509Certificate(certificate).subject, new RegExp(agent.hostId));
   assert.equal(authorities.length, 4);
   await auth.connect({ certificate, privateKey: keys.privateKey }).client.heartbeat({});
-  assert.match((await refusal(agent.connection.client.renewHostCertificate({ publicKey: keys.publicKey, dnsNames: ['x.example.com'] }))).rawMessage, /no names of its choice/);
+  assert.match(
+    (
+      await refusal(
+        agent.connection.client.renewHostCertificate({ publicKey: keys.publicKey, dnsNames: ['x.example.com'] }),
+      )
+    ).rawMessage,
+    /no names of its choice/,
+  );
 });
 
 test('a locked service is refused', async () => {
   const lock = { kind: 'lock', version: 'v2', metadata: { name: 'l2' }, spec: { target: { server_id: other.hostId } } };
   await auth.admin.client.putResource({ json: JSON.stringify(lock), mode: PutResourceRequest_Mode.CREATE });
-  assert.match((await refusal(other.connection.client.renewHostCertificate({ publicKey: newKeys().publicKey }))).rawMessage, /lock targeting ServerID/);
+  assert.match(
+    (await refusal(other.connection.client.renewHostCertificate({ publicKey: newKeys().publicKey }))).rawMessage,
+    /lock targeting ServerID/,
+  );
   await auth.admin.client.deleteResource({ kind: 'lock', name: 'l2' });
 });
 
 test('audit: a service writes in its own name, only its own kinds; repeats are stored once', async () => {
   const event = (change: object = {}) => ({
-    event: 'client.disconnect', code: 'T3006I', reason: 'idle', time: new Date(auth.clock.now()).toISOString(), uid: randomUUID(), ei: 1,
-    cluster_name: 'test', server_id: agent.hostId, ...change,
+    event: 'client.disconnect',
+    code: 'T3006I',
+    reason: 'idle',
+    time: new Date(auth.clock.now()).toISOString(),
+    uid: randomUUID(),
+    ei: 1,
+    cluster_name: 'test',
+    server_id: agent.hostId,
+    ...change,
   });
   const send = (events: readonly object[], as = agent) =>
-    as.connection.client.ingestAudit({ eventsZstd: new Uint8Array(zstdCompressSync(Buffer.from(events.map((one) => `${JSON.stringify(one)}\n`).join('')))), count: events.length });
+    as.connection.client.ingestAudit({
+      eventsZstd: new Uint8Array(
+        zstdCompressSync(Buffer.from(events.map((one) => `${JSON.stringify(one)}\n`).join(''))),
+      ),
+      count: events.length,
+    });
   const mine = event();
   assert.equal((await send([mine])).stored, 1);
   assert.equal((await send([mine])).stored, 0);
@@ -213,7 +325,10 @@ test('audit: a service writes in its own name, only its own kinds; repeats are s
   for (const one of forged) assert.equal((await refusal(send([one]))).code, Code.InvalidArgument, JSON.stringify(one));
   await refusal(agent.connection.client.ingestAudit({ eventsZstd: new Uint8Array([1, 2, 3]), count: 1 }));
   const bomb = zstdCompressSync(Buffer.alloc(64 * 1024 * 1024));
-  assert.match((await refusal(agent.connection.client.ingestAudit({ eventsZstd: new Uint8Array(bomb), count: 1 }))).rawMessage, /maxBatchBytes/);
+  assert.match(
+    (await refusal(agent.connection.client.ingestAudit({ eventsZstd: new Uint8Array(bomb), count: 1 }))).rawMessage,
+    /maxBatchBytes/,
+  );
 });
 
 test('an oversized request ends that call only', async () => {

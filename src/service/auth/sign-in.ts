@@ -18,7 +18,12 @@ export async function signIn(request: SignInRequest, { caller, context }: Call) 
   const { user, mfa } = await proved(request, preference, caller.address, context);
   const roles = await rolesOfUser(user, context);
   const name = user.metadata.name;
-  await refuseLocked({ user: name, roles: user.spec.roles }, context);
+  try {
+    await refuseLocked({ user: name, roles: user.spec.roles }, context);
+  } catch (error) {
+    await refused(name, caller.address, 'a lock is in force', context);
+    throw error;
+  }
   if (user.spec.status?.is_locked === true) await setStatus(name, { is_locked: false }, context);
   const who = { user: name, user_kind: 'local', user_roles: user.spec.roles, 'addr.remote': caller.address } as const;
   await emit(context, auditEvent('T1000I', { method: 'local', success: true, with_mfa: mfa, ...who }));
