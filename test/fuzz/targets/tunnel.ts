@@ -1,23 +1,73 @@
 import { duplexPair } from 'node:stream';
 import { TesseraError } from '../../../src/errors.ts';
 import { ManualClock } from '../../../src/telemetry/manual-clock.ts';
-import { DEFAULT_ANNOUNCEMENT_LIMITS, parseAnnouncement } from '../../../src/tunnel/announcement.ts';
-import { decodeCancel } from '../../../src/tunnel/cancel.ts';
-import { FrameDecoder } from '../../../src/tunnel/frame.ts';
+import { AnnouncementReader, encodeAnnouncement } from '../../../src/tunnel/announcement.ts';
+import { decodeCancel, encodeCancel } from '../../../src/tunnel/cancel.ts';
+import { encodeCredit, encodeFrame, encodeReset, FRAME, FrameDecoder } from '../../../src/tunnel/frame.ts';
 import { DEFAULT_MUX_LIMITS, newTunnelCounters } from '../../../src/tunnel/limits.ts';
 import { Mux } from '../../../src/tunnel/mux.ts';
 
-export const name = 'tunnel';
+/** For the list in test/fuzz/targets.ts. */
+export const TUNNEL_TARGETS = [
+  { name: 'tunnel-frames', seeds: frameSeeds(), run: compareCuts },
+  { name: 'tunnel-peer', seeds: frameSeeds(), run: (chunks: readonly Buffer[]) => answered(chunks) },
+  {
+    name: 'tunnel-announcement',
+    seeds: [
+      encodeAnnouncement({
+        databases: [{ name: 'orders', protocol: 'postgres', health: 'healthy' }],
+        cancelTag: 4095,
+        draining: false,
+      }),
+    ],
+    run: readAnnouncements,
+  },
+  {
+    name: 'tunnel-cancel',
+    seeds: [encodeCancel({ protocol: 'postgres', packet: Buffer.alloc(16) }).subarray(1)],
+    run: (chunks: readonly Buffer[]) => decodeCancel(Buffer.concat(chunks)),
+  },
+];
 
-/** A hostile far end: any bytes end in frames or in an error of ours, the same however they are cut, and leave nothing behind. */
-export async function run(bytes: Uint8Array): Promise<void> {
-  const whole = Buffer.from(bytes);
+function frameSeeds(): readonly Buffer[] {
+  const opened = encodeFrame(FRAME.open, 1, Buffer.from([2]));
+  return [
+    Buffer.concat([opened, encodeFrame(FRAME.data, 1, Buffer.alloc(300)), encodeFrame(FRAME.fin, 1)]),
+    Buffer.concat([
+      opened,
+      encodeFrame(FRAME.open, 3, Buffer.from([1])),
+      encodeReset(3, 1, 'x'),
+      encodeCredit(1, 70_000),
+    ]),
+    Buffer.concat([
+      encodeFrame(FRAME.accept, 2),
+      encodeFrame(FRAME.data, 2, Buffer.alloc(9)),
+      encodeFrame(FRAME.drain, 0),
+    ]),
+    Buffer.concat([
+      encodeFrame(FRAME.ping, 0, Buffer.alloc(8)),
+      encodeFrame(FRAME.pong, 0, Buffer.from([0, 0, 0, 0, 0, 0, 0, 1])),
+    ]),
+  ];
+}
+
+/** The same frames, or the same refusal, however the bytes are cut. */
+function compareCuts(chunks: readonly Buffer[]): void {
+  const whole = Buffer.concat(chunks);
   const once = decode([whole]);
-  const cut = decode(Array.from(whole, (byte) => Buffer.from([byte])));
-  if (once !== cut) throw new Error('frames differ by how the bytes are cut');
-  ours(() => parseAnnouncement(whole.toString('utf8'), DEFAULT_ANNOUNCEMENT_LIMITS));
-  ours(() => decodeCancel(whole));
-  await answered(whole);
+  const cut = decode(chunks);
+  const single = decode(Array.from(whole, (byte) => Buffer.from([byte])));
+  if (once !== cut || once !== single) throw new Error('frames differ by how the bytes are cut');
+}
+
+function readAnnouncements(chunks: readonly Buffer[]): void {
+  const reader = new AnnouncementReader({
+    limits: { maxAnnouncementBytes: 10_000, maxAnnouncedDatabases: 10 },
+    onAnnouncement: () => undefined,
+    onConsumed: () => undefined,
+    onClose: () => undefined,
+  });
+  for (const chunk of chunks) reader.data(chunk);
 }
 
 function decode(chunks: readonly Buffer[]): string {
@@ -46,7 +96,8 @@ function ours(action: () => unknown): string {
   }
 }
 
-async function answered(bytes: Buffer): Promise<void> {
+/** A hostile far end leaves nothing behind: no stream, no timer, one close. */
+async function answered(chunks: readonly Buffer[]): Promise<void> {
   const [near, far] = duplexPair();
   const clock = new ManualClock();
   const counters = newTunnelCounters();
@@ -79,7 +130,8 @@ async function answered(bytes: Buffer): Promise<void> {
   mux.open(Buffer.from('fuzz'));
   far.on('error', () => undefined);
   far.resume();
-  far.end(bytes);
+  for (const chunk of chunks) far.write(chunk);
+  far.end();
   for (let turn = 0; turn < 6; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   mux.close(new Error('over'));
   if (closes !== 1) throw new Error(`onClose was called ${closes} times`);
