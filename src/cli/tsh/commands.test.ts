@@ -269,6 +269,11 @@ const choices = [
     err: /matches 2 databases\n.*Name[\s\S]*ledger[\s\S]*orders-old[\s\S]*give the full name/,
   },
   {
+    name: 'a user that can not be inferred',
+    args: ['orders-old'],
+    err: /which database user on orders-old\? it can not be inferred from your roles\n {2}allowed on orders-old: --db-user \[\* except root\]/,
+  },
+  {
     name: 'a user that is denied',
     args: ['orders', '--db-user=root'],
     err: /access to db denied: user root on orders\n {2}allowed on orders: --db-user \[\* except root\], --db-name \[shop\]/,

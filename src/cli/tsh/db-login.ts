@@ -69,7 +69,7 @@ export async function issueOrExplain(
   try {
     return await issueLogin(connection, route, path);
   } catch (error) {
-    if (EXPLAINED.has(failureCode(error) ?? '')) throw withAllowed(database, failureText(error));
+    if (EXPLAINED.has(failureCode(error) ?? '')) throw withAllowed(database, failureText(error).split('\n')[0] ?? '');
     throw error;
   }
 }
@@ -99,4 +99,4 @@ function matches(login: DatabaseLogin, options: RouteOptions): boolean {
   return (options.dbUser ?? login.user) === login.user && (options.dbName ?? login.database) === login.database;
 }
 
-const EXPLAINED = new Set(['permission_denied', 'invalid_argument', 'failed_precondition']);
+const EXPLAINED = new Set(['DATABASE_USER_OPEN', 'permission_denied', 'invalid_argument', 'failed_precondition']);

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { generateKeyPair } from '../../pki/keys.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
+import { failure } from '../failure.ts';
 import { readIfThere, writePrivate } from '../files.ts';
 import type { KeyPair, Profile, ProfileStore } from './profile.ts';
 import { readKeyPair, writeKeyPair } from './profile.ts';
@@ -9,8 +10,8 @@ import { readKeyPair, writeKeyPair } from './profile.ts';
 export type DatabaseLogin = {
   readonly service: string;
   readonly protocol: string;
-  /** Empty when the client itself says it. */
   readonly user: string;
+  /** Empty when the client itself says it. */
   readonly database: string;
   readonly expiresMs: number;
   /** Path of the `.crt` and `.key` without ending. */
@@ -25,7 +26,7 @@ export type RouteRequest = {
   readonly database: string;
 };
 
-/** Makes a key, has its certificate issued and writes both below `path`. */
+/** Makes a key, has its certificate issued and writes both below `path`. Throws `DATABASE_USER_OPEN` when no user was asked for and several are allowed. */
 export async function issueLogin(
   connection: AuthConnection,
   route: RouteRequest,
@@ -43,6 +44,12 @@ export async function issueLogin(
     user: reply.route?.databaseUser ?? route.user,
     database: reply.route?.databaseName ?? route.database,
   };
+  if (granted.user === '')
+    throw failure(
+      'DATABASE_USER_OPEN',
+      `which database user on ${route.service}? it can not be inferred from your roles`,
+      'give --db-user',
+    );
   // The note goes first: a certificate without its note counts as no login.
   rmSync(`${path}.crt`, { force: true });
   writePrivate(`${path}.json`, `${JSON.stringify(granted)}\n`);
