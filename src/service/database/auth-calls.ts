@@ -1,0 +1,68 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+
+import type { CompressedBatch, Delivery } from '../../audit/shipper.ts';
+import { UpstreamError } from '../../errors.ts';
+import type { AuthConnection } from '../../rpc/client.ts';
+import { resourceToJson } from '../../rpc/convert.ts';
+import { fromConnectError } from '../../rpc/errors.ts';
+import type { IssueCertificate } from './credentials.ts';
+import type { HeartbeatMessage } from './heartbeat.ts';
+
+/** What this agent asks of Auth, in the words of its parts. Failures are errors of ours. */
+export class AuthCalls {
+  readonly #client: AuthConnection['client'];
+
+  constructor(connection: AuthConnection) {
+    this.#client = connection.client;
+  }
+
+  async heartbeat(
+    message: HeartbeatMessage,
+    audit: { readonly backlogBytes: number; readonly lagMs: number },
+  ): Promise<{ readonly nextSeconds: number }> {
+    try {
+      return await this.#client.heartbeat({
+        resources: message.servers.map((server) => resourceToJson(server)),
+        removed: [...message.removed],
+        auditBacklogBytes: BigInt(audit.backlogBytes),
+        auditLagMilliseconds: BigInt(Math.round(audit.lagMs)),
+      });
+    } catch (error) {
+      throw fromConnectError(error);
+    }
+  }
+
+  async ingest(batch: CompressedBatch, signal: AbortSignal): Promise<Delivery> {
+    try {
+      await this.#client.ingestAudit({ eventsZstd: new Uint8Array(batch.eventsZstd), count: batch.count }, { signal });
+      return { type: 'acknowledged' };
+    } catch (error) {
+      // Only what Auth says about the batch itself is for good.
+      if (ConnectError.from(error).code === Code.InvalidArgument)
+        return { type: 'refused', message: fromConnectError(error).message };
+      throw fromConnectError(error);
+    }
+  }
+
+  readonly issueDatabaseCertificate: IssueCertificate = async (request) => {
+    try {
+      const answer = await this.#client.issueDatabaseCertificate(
+        { ...request, opening: new Uint8Array(request.opening), publicKey: new Uint8Array(request.publicKey) },
+        { timeoutMs: issueTimeoutMs },
+      );
+      return answer.certificate;
+    } catch (error) {
+      const cause = fromConnectError(error);
+      const publicMessage =
+        cause instanceof UpstreamError
+          ? 'the auth service is away, and this agent holds no certificate for you and this database'
+          : cause.publicMessage;
+      throw new UpstreamError('DATABASE_CERTIFICATE', `no certificate for the database: ${cause.message}`, {
+        cause,
+        publicMessage,
+      });
+    }
+  };
+}
+
+const issueTimeoutMs = 10_000;
