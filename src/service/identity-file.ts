@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { StorageError } from '../errors.ts';
@@ -77,16 +77,6 @@ export async function writeSecretFile(path: string, content: string): Promise<vo
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw new StorageError('SECRET_FILE_UNWRITABLE', `${path}: cannot be written`, { cause: error });
-  }
-}
-
-/** Undefined when there is none. */
-export async function readSecretFile(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new StorageError('SECRET_FILE_UNREADABLE', `${path}: cannot be read`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { createPublicKey, createPrivateKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -230,9 +230,4 @@ export function startTestService(
 /** DER of a PEM certificate. */
 export function derOf(pem: string): Buffer {
   return new X509Certificate(pem).raw;
-}
-
-/** SubjectPublicKeyInfo of a private key, for requests. */
-export function publicKeyOf(privateKeyPem: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(createPublicKey(createPrivateKey(privateKeyPem)).export({ type: 'spki', format: 'der' }));
 }

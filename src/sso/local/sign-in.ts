@@ -71,12 +71,6 @@ export async function forgetFailures(store: Store, user: string): Promise<void> 
   await changeCredentials(store, user, (before) => cleared(before));
 }
 
-/** True while the lockout lasts. */
-export async function isLockedOut(store: Store, user: string, nowMs: number): Promise<boolean> {
-  const found = await readCredentials(store, user);
-  return (found?.credentials.lockedUntilMs ?? 0) > nowMs;
-}
-
 async function countAttempt(
   user: string,
   nowMs: number,
