@@ -18,7 +18,7 @@ import type { Accepted, Refusal } from '../engine.ts';
 import { acceptPostgres, PostgresRequest } from './accept.ts';
 import { admitPostgres } from './admit.ts';
 import { cancelPostgres } from './cancel.ts';
-import { openSession, PostgresDatabase } from './connect.ts';
+import { openSession, type PostgresDatabase } from './connect.ts';
 import { encodeRefusal, refusePostgres, sqlStateOf } from './refuse.ts';
 
 const route: Route = { service: 'orders', protocol: 'postgres' };

@@ -126,7 +126,9 @@ function queryJson(statement: Statement): string {
     if (statement.portalName !== '') json += `,"portal_name":${JSON.stringify(statement.portalName)}`;
   }
   if (!statement.uncertain) return json;
-  const candidates = statement.otherTexts.map((other) => other.text);
+  const candidates = statement.otherTexts
+    .slice(0, maxCandidates)
+    .map((other) => other.text.slice(0, maxCandidateLength));
   return `${json},"db_query_uncertain":true,"db_query_candidates":${JSON.stringify(candidates)}`;
 }
 
@@ -195,3 +197,7 @@ function errorJson(error: ServerError): string {
 function milliseconds(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
+
+/** Of the other texts that may stand behind a name; each was journalled whole when it was prepared. */
+const maxCandidates = 4;
+const maxCandidateLength = 1024;
