@@ -38,8 +38,11 @@ export class Presence {
   async goodbye(): Promise<void> {
     const { clock, send } = this.#options;
     this.close();
-    const enough = clock.sleep(GOODBYE_MS);
-    await Promise.race([enough, (this.#sending ?? Promise.resolve()).then(send).catch(() => undefined)]);
+    const told = new AbortController();
+    const enough = clock.sleep(GOODBYE_MS, told.signal).catch(() => undefined);
+    const sent = (this.#sending ?? Promise.resolve()).then(send).catch(() => undefined);
+    await Promise.race([enough, sent]);
+    told.abort();
   }
 
   close(): void {
