@@ -7,6 +7,7 @@ import type { SearchRequest } from '../../audit/search.ts';
 import { LimitError } from '../../errors.ts';
 import type { Caller } from './caller.ts';
 import type { Call } from './gate.ts';
+import { withQuiet } from './quiet.ts';
 
 /** The audit log's methods: services add to it, in their own name only; administrators read. */
 
@@ -33,8 +34,15 @@ export async function* followAudit(
   { context, signal }: Call,
 ): AsyncIterable<{ events: string[] }> {
   const filter = request.filter === undefined ? {} : searchOf(request.filter);
-  for await (const events of context.audit.follow(filter, signal)) yield { events: [...events] };
+  const found = context.audit.follow(filter, signal);
+  for await (const events of withQuiet(found, { quietMs: () => PULSE_MS, signal, clock: context.clock })) {
+    // A message without events: the connection is alive, and so is the reader.
+    yield { events: 'type' in events ? [] : [...events] };
+  }
 }
+
+/** Shorter than the time after which a silent stream counts as abandoned (listener.ts). */
+const PULSE_MS = 15_000;
 
 function searchOf(request: SearchAuditRequest): SearchRequest {
   const { from, to, user, database, events, text, limit, cursor, descending } = request;

@@ -51,6 +51,10 @@ export class Listener {
       options.handler,
     );
     this.#http2.on('session', (session) => this.#sessionOpened(session));
+    // A request that trickles in, or an answer that nobody takes.
+    this.#http2.on('stream', (stream) =>
+      stream.setTimeout(STREAM_TIMEOUT_MS, () => stream.close(http2.constants.NGHTTP2_CANCEL)),
+    );
     this.#http2.on('sessionError', (error) => options.log.debug({ err: error }, 'auth: connection failed'));
     this.#tls = tls.createServer({
       ...contextOf(options.credentials),
@@ -192,6 +196,8 @@ const HTTP2_SETTINGS: http2.Settings = {
 };
 /** Connections without any frame; services ping every 15 s. */
 const IDLE_TIMEOUT_MS = 5 * 60_000;
+/** A call without a byte in either direction. */
+const STREAM_TIMEOUT_MS = 60_000;
 
 function contextOf(credentials: TlsCredentials): { cert: string; key: string } {
   return { cert: credentials.certificateChain, key: credentials.privateKey };

@@ -7,6 +7,7 @@ import { authorityResource, AUTHORITY_PREFIX } from './authorities.ts';
 import type { Caller } from './caller.ts';
 import type { AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
+import { withQuiet } from './quiet.ts';
 import { fromRecordKey, recordPrefix } from './records.ts';
 
 /**
@@ -90,49 +91,21 @@ async function* changes(
     afterRevision: from.afterRevision,
     signal: AbortSignal.any([signal, ended.signal]),
   });
-  const iterator = stream[Symbol.asyncIterator]();
   let { afterRevision: revision, synced } = from;
+  const quietMs = (): number => (synced ? ALIVE_INTERVAL_MS : CAUGHT_UP_MS);
   try {
-    let next = iterator.next();
-    for (;;) {
-      const outcome = await within(next, synced ? ALIVE_INTERVAL_MS : CAUGHT_UP_MS, signal, context);
-      if (outcome === 'quiet') {
-        yield {
-          type: synced ? WatchResponse_Type.ALIVE : WatchResponse_Type.SYNCED,
-          revision: BigInt(revision),
-        };
+    for await (const change of withQuiet(stream, { quietMs, signal, clock: context.clock })) {
+      if (change.type === 'quiet') {
+        yield { type: synced ? WatchResponse_Type.ALIVE : WatchResponse_Type.SYNCED, revision: BigInt(revision) };
         synced = true;
         continue;
       }
-      if (outcome === 'aborted' || outcome.done === true) return;
-      revision = Math.max(revision, outcome.value.revision);
-      next = iterator.next();
-      const message = changeMessage(outcome.value);
+      revision = Math.max(revision, change.revision);
+      const message = changeMessage(change);
       if (message !== undefined) yield message;
     }
   } finally {
     ended.abort();
-    void Promise.resolve(iterator.return?.()).catch(() => {});
-  }
-}
-
-// The pending read goes on while a sign of life is sent.
-async function within(
-  next: Promise<IteratorResult<Change>>,
-  quietMs: number,
-  signal: AbortSignal,
-  context: AuthContext,
-): Promise<IteratorResult<Change> | 'quiet' | 'aborted'> {
-  if (signal.aborted) return 'aborted';
-  const { promise, resolve } = Promise.withResolvers<'quiet' | 'aborted'>();
-  const timer = context.clock.after(quietMs, () => resolve('quiet'), { background: true });
-  const aborted = (): void => resolve('aborted');
-  signal.addEventListener('abort', aborted, { once: true });
-  try {
-    return await Promise.race([next, promise]);
-  } finally {
-    timer.cancel();
-    signal.removeEventListener('abort', aborted);
   }
 }
 
