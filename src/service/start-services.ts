@@ -35,7 +35,7 @@ async function startAuth(deps: ServicesDeps): Promise<RunningAuthService> {
 }
 
 async function startProxy(deps: ServicesDeps, config: Config): Promise<RunningService> {
-  const { startProxyService } = await import('./proxy/service.ts');
+  const { startProxyService } = await import('./proxy/proxy.ts');
   return startProxyService({ ...deps, config, log: deps.log.child({ service: 'proxy' }) });
 }
 

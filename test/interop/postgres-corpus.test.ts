@@ -27,7 +27,8 @@ suite('PostgreSQL corpus', () => {
 
   before(async () => {
     cluster = await startCluster({ postgres: npmPostgres() });
-    await cluster.postgres.sql('create role reader login; create database corpus_direct');
+    await cluster.postgres.sql('create role reader login');
+    await cluster.postgres.sql('create database corpus_direct');
     await cluster.postgres.sql(corpusSchema, 'corpus_direct');
     // A copy keeps every oid, so that RowDescriptions can be equal.
     await cluster.postgres.sql('create database corpus_through template corpus_direct');

@@ -43,10 +43,25 @@ export type Cluster = {
 
 /** Auth, proxies and agents for one PostgreSQL called `orders`; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  await using owned = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'tessera-cluster-'));
+  owned.defer(() => {
+    if (process.env['TESSERA_TEST_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
+  });
+  const startOne = async (
+    name: string,
+    config: (diagnostics: string, home: string) => string,
+  ): Promise<ServiceProcess> => {
+    const home = join(folder, name);
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    const diagnostics = `127.0.0.1:${await freePort()}`;
+    const service = startService(name, home, config(diagnostics, home), diagnostics);
+    owned.defer(async () => void (await service.stop('SIGKILL')));
+    return service;
+  };
   const authPort = await freePort();
   options.onStep?.('Auth Service');
-  const auth = await startOne(folder, 'auth', (diagnostics) =>
+  const auth = await startOne('auth', (diagnostics) =>
     authConfig(folder, {
       port: authPort,
       diagnostics,
@@ -72,11 +87,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ...(options.postgresSettings === undefined ? {} : { settings: options.postgresSettings }),
   });
 
+  owned.defer(() => postgres.remove());
+
   options.onStep?.('Proxy Service, joined by token');
   const proxies = await Promise.all(
     Array.from({ length: options.proxies ?? 1 }, async (_, index) => {
       const port = await freePort();
-      const service = await startOne(folder, `proxy${index + 1}`, (diagnostics, home) =>
+      const service = await startOne(`proxy${index + 1}`, (diagnostics, home) =>
         proxyConfig(home, { port, authPort, diagnostics, token: proxyToken, more: options.proxyService }),
       );
       return Object.assign(service, { port });
@@ -86,7 +103,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   options.onStep?.('Database Service, joined by token, its tunnel to the proxy');
   const agents = await Promise.all(
     Array.from({ length: options.agents ?? 1 }, (_, index) =>
-      startOne(folder, `db${index + 1}`, (diagnostics, home) =>
+      startOne(`db${index + 1}`, (diagnostics, home) =>
         agentConfig(home, {
           proxyPort: proxies[0]?.port ?? 0,
           postgresPort: postgres.port,
@@ -100,6 +117,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   );
   await Promise.all(agents.map((agent) => agent.ready()));
 
+  const kept = owned.move();
   return {
     folder,
     auth,
@@ -111,7 +129,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     tryTessera,
     signDatabase,
     addPerson,
-    close,
+    close: () => kept.disposeAsync(),
   };
 
   async function signDatabase(name: string): Promise<PostgresTls> {
@@ -134,23 +152,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       caPin: dbToken.caPin,
     });
   }
-
-  async function close(): Promise<void> {
-    await Promise.all([...agents, ...proxies, auth].map((service) => service.stop('SIGKILL')));
-    await postgres.remove();
-    if (process.env['TESSERA_TEST_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function startOne(
-  folder: string,
-  name: string,
-  config: (diagnostics: string, home: string) => string,
-): Promise<ServiceProcess> {
-  const home = join(folder, name);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
-  const diagnostics = `127.0.0.1:${await freePort()}`;
-  return startService(name, home, config(diagnostics, home), diagnostics);
 }
 
 type Token = { readonly token: string; readonly caPin: string };

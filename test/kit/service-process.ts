@@ -86,6 +86,7 @@ export function startService(name: string, folder: string, config: string, diagn
       return (await fetch(`http://${diagnostics}/metrics`)).text();
     },
   };
+  process.once('exit', () => child?.kill('SIGKILL'));
   service.start(config);
   return service;
 }

@@ -74,6 +74,7 @@ export async function startPostgres(
   if (options.tls !== undefined) writeTls(options.tls);
   write('pg_hba.conf', hbaText(options.hba));
   let child: ChildProcess | undefined;
+  process.once('exit', () => child?.kill('SIGKILL'));
 
   const server: PostgresServer & { version: string } = {
     port,
