@@ -135,7 +135,7 @@ suite('bad input', () => {
     });
   }
 
-  for (const [name, behave] of Object.entries(behaviours)) {
+  for (const [name, behave] of Object.entries(hostileBehaviours())) {
     test(`a hostile database: ${name}`, async () => {
       hostile.behave = behave;
       const { greeting } = await RawPostgres.open({ ...hostile.config });
@@ -173,12 +173,18 @@ function fatal(messages: readonly RawMessage[]): string {
 }
 
 /** Sends, keeps reading, and fails when the other side neither closes nor resets in time. */
-async function endsSoon(port: number, bytes: Buffer): Promise<void> {
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  socket.resume();
-  socket.write(bytes);
-  await once(socket, 'close', { signal: AbortSignal.timeout(giveUpMs) });
+function endsSoon(port: number, bytes: Buffer): Promise<void> {
+  return new Promise((done, failed) => {
+    const socket = connect(port, '127.0.0.1');
+    const timer = setTimeout(() => failed(new Error(`the connection was still open after ${giveUpMs} ms`)), giveUpMs);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      done();
+    });
+    socket.resume();
+    socket.write(bytes);
+  });
 }
 
 async function stalledReaders(config: DatabaseConfig, count: number): Promise<Socket[]> {
@@ -229,28 +235,32 @@ async function openHostileDatabase(): Promise<HostileDatabase> {
   return database;
 }
 
-const behaviours: Readonly<Record<string, Behaviour>> = {
-  'closes at once': (socket) => socket.destroy(),
-  'says nothing': (socket) => socket.resume(),
-  'wants no TLS': (socket) => socket.once('data', () => socket.write('N')),
-  'answers SSLRequest with an error in clear': (socket) =>
-    socket.once('data', () => socket.end(message('E', Buffer.from('SFATAL\0Mtrust me\0\0')))),
-  'stuffs bytes behind S': (socket) =>
-    socket.once('data', () => socket.write(Buffer.concat([Buffer.from('S'), message('R', Buffer.alloc(4))]))),
-  'sends garbage instead of TLS': (socket) =>
-    socket.once('data', () => socket.write('S', () => socket.once('data', () => socket.write(Buffer.alloc(5000, 9))))),
-  floods: (socket) => {
-    const more = (): void => {
-      while (socket.writable && socket.write(Buffer.alloc(65_536, 0x53)));
-    };
-    socket.on('drain', more);
-    more();
-  },
-  'is another TLS server': (socket) => {
-    socket.once('data', () => {
-      socket.write('S');
-      // A TLS client instead of a server: its ClientHello is no ServerHello.
-      connectTls({ socket }).on('error', () => undefined);
-    });
-  },
-};
+function hostileBehaviours(): Readonly<Record<string, Behaviour>> {
+  return {
+    'closes at once': (socket) => socket.destroy(),
+    'says nothing': (socket) => socket.resume(),
+    'wants no TLS': (socket) => socket.once('data', () => socket.write('N')),
+    'answers SSLRequest with an error in clear': (socket) =>
+      socket.once('data', () => socket.end(message('E', Buffer.from('SFATAL\0Mtrust me\0\0')))),
+    'stuffs bytes behind S': (socket) =>
+      socket.once('data', () => socket.write(Buffer.concat([Buffer.from('S'), message('R', Buffer.alloc(4))]))),
+    'sends garbage instead of TLS': (socket) =>
+      socket.once('data', () =>
+        socket.write('S', () => socket.once('data', () => socket.write(Buffer.alloc(5000, 9)))),
+      ),
+    floods: (socket) => {
+      const more = (): void => {
+        while (socket.writable && socket.write(Buffer.alloc(65_536, 0x53)));
+      };
+      socket.on('drain', more);
+      more();
+    },
+    'is another TLS server': (socket) => {
+      socket.once('data', () => {
+        socket.write('S');
+        // A TLS client instead of a server: its ClientHello is no ServerHello.
+        connectTls({ socket }).on('error', () => undefined);
+      });
+    },
+  };
+}

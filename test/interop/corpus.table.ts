@@ -42,7 +42,7 @@ export const simpleStatements: readonly string[] = [
   ...columns.map((name) => `select id from types where ${name} is null order by id`),
   'select * from types order by id',
   'select 1; select 2; select 3',
-  'create temp table t1 (a int); insert into t1 values (1), (2); select * from t1 order by a; drop table t1',
+  'create temp table t1 (a int); insert into t1 values (1), (2); select a + 0 as a from t1 order by a; drop table t1',
   '',
   ';',
   ';;;',

@@ -7,7 +7,7 @@ import { encodeCredit, encodeFrame, encodeReset, FRAME, FrameDecoder } from '../
 import { DEFAULT_MUX_LIMITS, newTunnelCounters } from '../../../src/tunnel/limits.ts';
 import { Mux } from '../../../src/tunnel/mux.ts';
 
-/** For the list in test/fuzz/targets.ts. */
+/** The tunnel's decoders, and a hostile far end. */
 export const TUNNEL_TARGETS = [
   { name: 'tunnel-frames', seeds: frameSeeds(), run: compareCuts },
   { name: 'tunnel-peer', seeds: frameSeeds(), run: (chunks: readonly Buffer[]) => answered(chunks) },
