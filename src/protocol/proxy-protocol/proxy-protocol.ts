@@ -28,9 +28,6 @@ export type ProxyTlv = { readonly type: number; readonly value: Buffer };
 /** A v2 header above this is refused (the format allows 65,551). */
 export const defaultMaxProxyHeaderBytes = 4096;
 
-/** Tessera's own TLV, from the range that the specification leaves to applications (0xE0 to 0xEF): a signed statement of the caller's address. */
-export const PP2_TYPE_TESSERA = 0xe0;
-
 export type ProxyHeaderPeek =
   | { readonly type: 'more' }
   /** The bytes begin with something else. */
