@@ -8,9 +8,6 @@ import { EVENTS } from './events.table.ts';
 /** The stable code of an event, e.g. `TDB02I`. The last letter: I told, W denied or warned, E failed. */
 export type EventCode = keyof typeof EVENTS;
 
-/** An event's name, e.g. `db.session.query`. */
-export type EventName = (typeof EVENTS)[EventCode]['event'];
-
 /** Its own fields, by code. */
 export type FieldsOf<C extends EventCode> = ShapeOf<(typeof EVENTS)[C]['fields']>;
 

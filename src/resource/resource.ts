@@ -1,4 +1,4 @@
-import type { DatabaseProtocol, HostRole, Traits } from './identity.ts';
+import type { DatabaseProtocol, Traits } from './identity.ts';
 
 /** The nouns of a cluster, in the YAML files' shapes (camelCase is for code; these keys are the public format). */
 
@@ -186,4 +186,3 @@ export type Resource =
   | AuthorityResource;
 export type Kind = Resource['kind'];
 export type ResourceOf<K extends Kind> = Extract<Resource, { readonly kind: K }>;
-export type { HostRole };

@@ -1,3 +1,5 @@
+import type { Config } from '../config/schema.ts';
+
 /** What each of the three services is to the process that runs it (src/service/process.ts). */
 export interface RunningService {
   readonly name: 'auth' | 'proxy' | 'database';
@@ -6,7 +8,7 @@ export interface RunningService {
   /** False with the reason while it can not do its work fully (not joined yet, Auth away, no tunnel): `/readyz`. */
   readiness(): { readonly ready: boolean; readonly reason?: string };
   /** New settings that can change without cutting a session; logs what needs a restart. */
-  reload(config: import('../config/schema.ts').Config): Promise<void>;
+  reload(config: Config): Promise<void>;
   /** No new sessions; resolves when the last one ended or the time is over, then everything is closed. */
   drain(timeoutMs: number): Promise<void>;
 }

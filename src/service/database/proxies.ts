@@ -1,5 +1,3 @@
-import type { Duplex } from 'node:stream';
-
 import type { Address } from '../../config/schema.ts';
 import type { ProxyServer } from '../../resource/resource.ts';
 
@@ -59,6 +57,3 @@ export class ProxyAddresses {
 export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
-
-/** Opens one authenticated tunnel connection. */
-export type Connect = (address: string, signal: AbortSignal) => Promise<Duplex>;
