@@ -20,10 +20,10 @@ import { DatabaseCredentialCache } from './credentials.ts';
 import { ServedDatabases } from './databases.ts';
 import { databaseServerOf, Heartbeat } from './heartbeat.ts';
 import { HealthChecks } from './health.ts';
-import { readJoinToken } from './join-token.ts';
+import { readJoinToken } from '../join-token.ts';
 import { addressText } from './proxies.ts';
 import { Sessions } from './sessions.ts';
-import { Trust } from './trust.ts';
+import { Trust } from '../trust.ts';
 import { Tunnels } from './tunnels.ts';
 
 export type DatabaseServiceDeps = {

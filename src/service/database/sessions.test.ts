@@ -22,7 +22,7 @@ import type { TunnelStream } from '../../tunnel/tunnel.ts';
 import { DatabaseCredentialCache } from './credentials.ts';
 import { ServedDatabases } from './databases.ts';
 import { Sessions } from './sessions.ts';
-import { Trust } from './trust.ts';
+import { Trust } from '../trust.ts';
 
 const agent = '11111111-1111-4111-8111-111111111111';
 const start = Date.UTC(2026, 0, 1);

@@ -19,7 +19,7 @@ import type { Channel } from '../../wire/channel.ts';
 import type { DatabaseCredentialCache } from './credentials.ts';
 import type { ServedDatabases } from './databases.ts';
 import { ReplayGuard } from './replay.ts';
-import type { Trust } from './trust.ts';
+import type { Trust } from '../trust.ts';
 
 export type SessionsOptions = {
   readonly hostId: string;

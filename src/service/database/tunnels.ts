@@ -13,7 +13,7 @@ import type { Announcement } from '../../tunnel/tunnel.ts';
 import type { HostIdentityHolder } from '../identity.ts';
 import { ProxyAddresses } from './proxies.ts';
 import type { Sessions } from './sessions.ts';
-import type { Trust } from './trust.ts';
+import type { Trust } from '../trust.ts';
 
 export type TunnelsOptions = {
   readonly settings: TunnelConfig;

@@ -1,6 +1,6 @@
-import { TrustedAuthorities } from '../../pki/trust.ts';
-import type { AuthorityType } from '../../resource/resource.ts';
-import type { Log } from '../../telemetry/log.ts';
+import { TrustedAuthorities } from '../pki/trust.ts';
+import type { AuthorityType } from '../resource/resource.ts';
+import type { Log } from '../telemetry/log.ts';
 
 export type TrustOptions = {
   readonly clusterName: string;
@@ -9,7 +9,7 @@ export type TrustOptions = {
   readonly log: Log;
 };
 
-/** The cluster's authorities as this agent trusts them now; parsed once per change. What Auth tells and can not be parsed is not trusted, and said. */
+/** The cluster's authorities as this host trusts them now; parsed once per change. What Auth tells and can not be parsed is not trusted, and said. */
 export class Trust {
   readonly #options: TrustOptions;
   readonly #known = new Map<AuthorityType, { readonly text: string; readonly trusted: TrustedAuthorities }>();

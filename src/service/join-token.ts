@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
-import type { Config } from '../../config/schema.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { Config } from '../config/schema.ts';
+import type { Log } from '../telemetry/log.ts';
 
 /**
  * The join token with its pins, read from its file when it has one. Undefined when none is configured or its file is gone: a host that has joined needs none, and one that has
