@@ -127,7 +127,7 @@ export class AuditLog {
     return this.#followers.follow(filter, signal);
   }
 
-  /** The backlogs of the further destinations, by name: for `exposeBacklogs` and readiness. */
+  /** The backlogs of the further destinations, by name: for the metrics. */
   get backlogs(): ReadonlyMap<string, Shipper> {
     return new Map(this.#others.map((other) => [other.name, other.shipper]));
   }

@@ -49,10 +49,19 @@ A type with \`?\` may be missing. \`text\` string, \`texts\` list of strings, \`
 | --- | --- | --- | --- | --- |`;
 
 const TAIL = `
+## Refusals before a session
+
+\`auth\` (\`T3007W\`) tells who could not prove who they are: to the proxy's port (\`listener\` \`database\`, \`tunnel\`), to the Auth Service's (\`auth\`), and to an agent (\`opening\`: what a proxy sent; \`proxy\` is
+the address it was dialled at). \`reason\` is a code such as \`NO_CERTIFICATE\`, \`NO_TLS\`, \`CERT_EXPIRED\`, \`CERT_FOREIGN_AUTHORITY\`, \`WRONG_PROTOCOL\`, \`OPENING_REPLAYED\`. \`fingerprint\` is of the certificate as it was
+shown; \`user\` or \`host_id\` stands there only when the cluster itself signed it. Who is known and refused for a lock, an address, or because nobody serves the database, is a \`db.session.start\` (\`TDB00W\`).
+
+Nobody can fill the log: of one address \`client_refusal_events_per_minute\`, of all \`refusal_events_per_minute\` are told one by one; then one event with the reason \`REFUSALS_LEFT_OUT\` says how many more there were
+(\`left_out\`) and why (\`left_out_reasons\`). A client that tries again in clear after it was refused over TLS, as PostgreSQL's do by default, is told once.
+
 ## When events wait
 
-- The journal of a host (\`<data_dir>/audit\`) keeps events until the Auth Service has them. When it reaches its limit, statements wait, then their sessions end with
-  \`audit-unavailable\`; nothing is dropped. \`tessera_audit_backlog_bytes\` and \`tessera_audit_lag_seconds\` tell how far behind it is.
+- The journal of a host (\`<data_dir>/database/journal\`, \`<data_dir>/proxy/journal\`) keeps events until the Auth Service has them. When an agent's reaches its limit, statements wait, then their
+  sessions end with \`audit-unavailable\`; nothing is dropped. A proxy's holds refusals alone: when it is full, people go on being let in and refused, and further refusals are told as a number later. \`tessera_audit_backlog_bytes\` and \`tessera_audit_lag_seconds\` tell how far behind it is.
 - \`quarantine/\` in it holds events that the Auth Service refused for good (\`tessera_audit_quarantined_bytes\` above 0; the log of both sides says why). They are not lost and
   not delivered. After the cause is gone, rename the file so that it ends in \`.again\` and restart the service.
 - A further destination of \`audit_events_uri\` that is away has a backlog of its own beside the Auth Service's log. At its limit the Auth Service takes no more events, and they wait with the hosts.

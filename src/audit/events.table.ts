@@ -96,7 +96,7 @@ export const EVENTS = {
   },
   TDB06I: {
     event: 'db.session.malformed_packet',
-    writers: ['database', 'proxy'],
+    writers: ['database'],
     says: 'A client or a database sent what its protocol does not allow.',
     fields: { payload: 'text?', error_code: 'text?', payload_truncated: cut, error: 'text?', from: 'text?' },
   },
@@ -237,7 +237,7 @@ export const EVENTS = {
   },
   T1006W: {
     event: 'session.rejected',
-    writers: ['database', 'proxy', 'auth'],
+    writers: ['database', 'auth'],
     says: 'A session was refused because of a limit.',
     fields: { reason: 'text', maximum: 'int?' },
   },
@@ -255,15 +255,24 @@ export const EVENTS = {
   },
   T3006I: {
     event: 'client.disconnect',
-    writers: ['database', 'proxy'],
+    writers: ['database'],
     says: 'Tessera ended a session: idle, expired certificate, lock or shutdown.',
     fields: { reason: 'text' },
   },
   T3007W: {
     event: 'auth',
     writers: ['auth', 'proxy', 'database'],
-    says: 'A connection could not be authenticated.',
-    fields: { error: 'text', reason: 'text?', fingerprint: 'text?' },
+    says: 'A connection could not be authenticated, or `left_out` of them within a minute were not told one by one.',
+    fields: {
+      error: 'text',
+      reason: 'text?',
+      listener: 'text?',
+      fingerprint: 'text?',
+      host_id: 'text?',
+      proxy: 'text?',
+      left_out: 'int?',
+      left_out_reasons: 'json?',
+    },
   },
   TAP00W: {
     event: 'api.denied',

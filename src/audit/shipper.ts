@@ -3,7 +3,6 @@ import { constants, zstdCompress } from 'node:zlib';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import { type Batch, firstTimeMs, halves, readBatch } from './batch.ts';
 import type { Journal } from './journal.ts';
 import { type Position, readPosition, writePosition } from './position.ts';
@@ -287,31 +286,6 @@ export function zstdDelivery(
     const eventsZstd = await compress(batch.bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
     return await send({ eventsZstd, count: batch.count }, signal);
   };
-}
-
-/** `tessera_audit_backlog_bytes` and the like for each shipper of the process, by destination (`auth`, or a store's address). */
-export function exposeBacklogs(metrics: Metrics, shippers: ReadonlyMap<string, Shipper>): void {
-  const each = (read: (shipper: Shipper) => number) => () =>
-    Array.from(shippers, ([destination, shipper]) => ({ labels: { destination }, value: read(shipper) }));
-  const labels = ['destination'] as const;
-  metrics.gauges(
-    'tessera_audit_backlog_bytes',
-    'Audit events not yet delivered.',
-    labels,
-    each((shipper) => shipper.backlogBytes),
-  );
-  metrics.gauges(
-    'tessera_audit_lag_seconds',
-    'Age of the oldest audit event not yet delivered.',
-    labels,
-    each((shipper) => shipper.lagMs / 1000),
-  );
-  metrics.gauges(
-    'tessera_audit_quarantined_bytes',
-    'Audit events refused for good, kept aside. Must stay 0.',
-    labels,
-    each((shipper) => shipper.quarantinedBytes),
-  );
 }
 
 export type CompressedBatch = { readonly eventsZstd: Uint8Array; readonly count: number };

@@ -24,6 +24,9 @@ export type Instruments = {
   readonly auditShippedBatches: Family<'result'>;
   readonly auditQuarantinedBatches: Tally;
   readonly auditIngested: Family<'result'>;
+  readonly auditBacklogs: BacklogMeter;
+  /** Refusals that the audit log only counts: too many in a minute, or the journal was full. */
+  readonly auditRefusalsLeftOut: Tally;
 };
 
 /** What a live session counts in place; engine.RelayCounters is one. */
@@ -113,7 +116,51 @@ function auditInstruments(metrics: Metrics) {
       'Events received by the Auth Service: stored, repeated or rejected.',
       ['result'],
     ),
+    auditBacklogs: new BacklogMeter(metrics),
+    auditRefusalsLeftOut: metrics.counter(
+      'tessera_audit_refusals_left_out_total',
+      'Refusals that the audit log counts without telling each: too many in a minute, or the journal was full.',
+    ),
   };
+}
+
+/** How far a destination of audit events is behind; src/audit/shipper.ts is one. */
+export type Backlog = { readonly backlogBytes: number; readonly lagMs: number; readonly quarantinedBytes: number };
+export type BacklogLabels = { readonly service: string; readonly destination: string };
+
+/** What each service of the process has not delivered yet, read at scrape time. */
+export class BacklogMeter {
+  readonly #backlogs = new Map<Backlog, BacklogLabels>();
+
+  constructor(metrics: Metrics) {
+    const each = (read: (backlog: Backlog) => number) => () =>
+      Array.from(this.#backlogs, ([backlog, labels]) => ({ labels, value: read(backlog) }));
+    const by = ['service', 'destination'] as const;
+    metrics.gauges(
+      'tessera_audit_backlog_bytes',
+      'Audit events not yet delivered.',
+      by,
+      each((backlog) => backlog.backlogBytes),
+    );
+    metrics.gauges(
+      'tessera_audit_lag_seconds',
+      'Age of the oldest audit event not yet delivered.',
+      by,
+      each((backlog) => backlog.lagMs / 1000),
+    );
+    metrics.gauges(
+      'tessera_audit_quarantined_bytes',
+      'Audit events refused for good, kept aside. Must stay 0.',
+      by,
+      each((backlog) => backlog.quarantinedBytes),
+    );
+  }
+
+  /** From now on shown; call the result when its owner closes. */
+  add(labels: BacklogLabels, backlog: Backlog): () => void {
+    this.#backlogs.set(backlog, labels);
+    return () => void this.#backlogs.delete(backlog);
+  }
 }
 
 /** Sums sessions at scrape time: what each counted since the last scrape, or until its end, is added to its database's tallies. */

@@ -24,8 +24,8 @@ function statusText(io: Io, reply: StatusResponse): string {
     service.hostName,
     service.role,
     service.lastHeartbeat === '' ? 'never' : `${printDuration(io.nowMs() - Date.parse(service.lastHeartbeat))} ago`,
-    service.role === 'database' ? printBytes(service.auditBacklogBytes) : '',
-    service.role === 'database' ? printDuration(Number(service.auditLagMilliseconds)) : '',
+    printBytes(service.auditBacklogBytes),
+    printDuration(Number(service.auditLagMilliseconds)),
     service.databases.join(', '),
     service.hostId,
   ]);

@@ -1,6 +1,3 @@
-import { Code, ConnectError } from '@connectrpc/connect';
-
-import type { CompressedBatch, Delivery } from '../../audit/shipper.ts';
 import { UpstreamError } from '../../errors.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { resourceToJson } from '../../rpc/convert.ts';
@@ -28,18 +25,6 @@ export class AuthCalls {
         auditLagMilliseconds: BigInt(Math.round(audit.lagMs)),
       });
     } catch (error) {
-      throw fromConnectError(error);
-    }
-  }
-
-  async ingest(batch: CompressedBatch, signal: AbortSignal): Promise<Delivery> {
-    try {
-      await this.#client.ingestAudit({ eventsZstd: new Uint8Array(batch.eventsZstd), count: batch.count }, { signal });
-      return { type: 'acknowledged' };
-    } catch (error) {
-      // Only what Auth says about the batch itself is for good.
-      if (ConnectError.from(error).code === Code.InvalidArgument)
-        return { type: 'refused', message: fromConnectError(error).message };
       throw fromConnectError(error);
     }
   }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 
 import type { Config, DatabaseServiceConfig } from '../../config/schema.ts';
 import { CancelKeys } from '../../engine/cancel-keys.ts';
@@ -9,10 +10,10 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Announcement } from '../../tunnel/tunnel.ts';
+import { AuditTrail } from '../audit-trail.ts';
 import { type CacheChange, type ClusterCache, DATABASE_KINDS, openClusterCache } from '../cache.ts';
 import { type HostIdentityHolder, openHostIdentity } from '../identity.ts';
 import type { RunningService } from '../service.ts';
-import { AuditTrail } from './audit-trail.ts';
 import { AuthCalls } from './auth-calls.ts';
 import { ClusterView } from './cluster-view.ts';
 import { readDatabases } from './configured-databases.ts';
@@ -219,10 +220,11 @@ class DatabaseService implements RunningService {
   #openAudit(settings: DatabaseServiceConfig): AuditTrail {
     const { config, clock, log, instruments } = this.#deps;
     return new AuditTrail({
-      dataDir: config.dataDir,
+      service: 'database',
+      directory: join(config.dataDir, 'database', 'journal'),
       journal: settings.journal,
       host: { cluster_name: this.#identity.clusterName, server_id: this.#identity.hostId },
-      send: (batch, signal) => this.#auth.ingest(batch, signal),
+      client: this.#identity.connection.client,
       clock,
       log,
       instruments,
