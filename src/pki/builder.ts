@@ -28,7 +28,9 @@ export type CertificateContent = {
 /** Builds and signs (ECDSA P-256, SHA-256); adds subject and authority key identifiers and a serial of 128 random bits. About 2 ms. */
 export async function buildCertificate(content: CertificateContent): Promise<Buffer> {
   const subject = new x509.Name(
-    content.subject.map((rdn) => Object.fromEntries(Object.entries(rdn).map(([type, values]) => [type, [...values]]))),
+    content.subject.map((rdn) =>
+      Object.fromEntries(Object.entries(rdn).map(([type, values]) => [type, verbatim(values)])),
+    ),
   );
   const signingKey = content.signingKey.toCryptoKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
   const certificate = await x509.X509CertificateGenerator.create(
@@ -55,6 +57,11 @@ export async function buildCertificate(content: CertificateContent): Promise<Buf
 /** The subject's name of a certificate in DER, byte for byte: an issuer's name must be repeated exactly. */
 export function subjectNameOf(certificateDer: Uint8Array): ArrayBuffer {
   return new x509.X509Certificate(Buffer.from(certificateDer)).subjectName.toArrayBuffer();
+}
+
+// Bare text would be read as RFC 4514 notation: x"postgres" and postg\res would both become postgres, and # begins raw DER.
+function verbatim(values: readonly string[]): { utf8String: string }[] {
+  return values.map((utf8String) => ({ utf8String }));
 }
 
 /** RFC 7093 section 2, method 1: the leftmost 160 bits of the SHA-256 of the key's bits. */

@@ -337,6 +337,28 @@ test('TLS 1.3, certificates both ways', async () => {
   }
 });
 
+// The subject is what a database signs its client in by: a name read as notation would be the certificate of another user.
+for (const name of [
+  'x"postgres"',
+  '"postgres"',
+  'postg\\res',
+  '#0c08706f737467726573',
+  'a,CN=postgres',
+  'a+CN=b',
+  ' x ',
+  'ü"é"',
+]) {
+  test(`a database user is certified to the letter: ${JSON.stringify(name)}`, async () => {
+    const { der } = await issue(cluster.dbClient, databaseClientProfile(name));
+    assert.ok(
+      der.includes(Buffer.concat([Buffer.from([0x0c, Buffer.byteLength(name)]), Buffer.from(name)])),
+      'UTF8String',
+    );
+    const legacy = parsed({ der }).toLegacyObject() as { readonly subject: { readonly CN: unknown } };
+    assert.equal(legacy.subject.CN, name);
+  });
+}
+
 function proxyNamed(name: string): CertificateProfile {
   return hostProfile(host('proxy'), { dnsNames: [name], ipAddresses: [] });
 }
