@@ -76,6 +76,18 @@ const needs = [
     request: { json: 'nonsense', mode: PutResourceRequest_Mode.CREATE },
     want: [['', 'create']],
   },
+  {
+    name: 'a kind by its alias is the kind that would be written, past no rule about it',
+    method: 'putResource',
+    request: { json: '{"kind":"Roles"}', mode: PutResourceRequest_Mode.CREATE },
+    want: [['role', 'create']],
+  },
+  {
+    name: 'no kind at all',
+    method: 'putResource',
+    request: { json: '{"kind":"everything"}', mode: PutResourceRequest_Mode.CREATE },
+    want: [['', 'create']],
+  },
   { name: 'delete', method: 'deleteResource', request: { kind: 'lock', name: 'x' }, want: [['lock', 'delete']] },
   {
     name: 'search',

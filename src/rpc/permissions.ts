@@ -1,3 +1,4 @@
+import { kindOf } from '../resource/kinds.ts';
 import {
   PutResourceRequest_Mode,
   type AuthService,
@@ -90,12 +91,13 @@ function putNeeds(request: PutResourceRequest): readonly RuleNeed[] {
   }
 }
 
+// A document may say its kind by an alias ("roles", "ROLE"): the rules are asked about the kind that will be written.
 // Empty for a text that is no resource: no rule is for it, and the handler says what is wrong to those who may write everything.
 function kindIn(json: string): string {
   try {
     const value: unknown = JSON.parse(json);
     return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string'
-      ? value.kind
+      ? (kindOf(value.kind) ?? '')
       : '';
   } catch {
     return '';
