@@ -262,6 +262,19 @@ test('five failures lock sign-in for 30 minutes, however many come at once; an a
   await auth.signIn(dave);
 });
 
+test('wrong guesses do not shorten what an administrator locked', async () => {
+  const mallory = await auth.addUser('mallory', { roles: ['access'] });
+  const record = (await auth.admin.client.getResource({ kind: 'user', name: 'mallory' })).resource;
+  const locked = JSON.parse(record?.json ?? '{}');
+  locked.spec.status = { is_locked: true, locked_message: 'left the company' };
+  await auth.admin.client.putResource({ json: JSON.stringify(locked), mode: PutResourceRequest_Mode.UPSERT });
+  for (let guess = 0; guess < 5; guess += 1) await refusal(auth.signIn({ ...mallory, password: 'a wrong password' }));
+  auth.clock.offsetMs += 31 * 60_000;
+  await refusal(auth.signIn(mallory));
+  const after = (await auth.admin.client.getResource({ kind: 'user', name: 'mallory' })).resource;
+  assert.deepEqual(JSON.parse(after?.json ?? '{}').spec.status, locked.spec.status);
+});
+
 test('an invitation works once, dies with the next one, with time and with its user', async () => {
   const erin = JSON.stringify({
     kind: 'user',

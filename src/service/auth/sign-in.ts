@@ -24,7 +24,7 @@ export async function signIn(request: SignInRequest, { caller, context }: Call) 
     await refused(name, caller.address, 'a lock is in force', context);
     throw error;
   }
-  if (user.spec.status?.is_locked === true) await setStatus(name, { is_locked: false }, context);
+  if (user.spec.status?.is_locked === true) await liftLockout(name, context);
   const who = { user: name, user_kind: 'local', user_roles: user.spec.roles, 'addr.remote': caller.address } as const;
   await emit(context, auditEvent('T1000I', { method: 'local', success: true, with_mfa: mfa, ...who }));
   context.instruments.logins.of({ result: 'success', method: 'local' }).value += 1;
@@ -115,23 +115,30 @@ async function refused(user: string, address: string, reason: string, context: A
   );
 }
 
-// Shown on the record, so that an administrator sees it and can lift it there.
+// Shown on the record, so that an administrator sees it and can lift it there. What an administrator locked for longer stays so: five wrong guesses must not make it thirty minutes.
 async function lockOut(user: string, untilMs: number, address: string, context: AuthContext): Promise<void> {
   const lockExpires = new Date(untilMs).toISOString();
-  await setStatus(
-    user,
-    { is_locked: true, lock_expires: lockExpires, locked_message: 'too many failed sign-ins' },
-    context,
+  await context.records.change('user', user, (before) =>
+    isLocked(before, untilMs)
+      ? undefined
+      : withStatus(before, {
+          is_locked: true,
+          lock_expires: lockExpires,
+          locked_message: 'too many failed sign-ins',
+        }),
   );
   await emit(context, auditEvent('TUL00W', { name: user, lock_expires: lockExpires, 'addr.remote': address }));
 }
 
-async function setStatus(
-  user: string,
-  status: NonNullable<User['spec']['status']>,
-  context: AuthContext,
-): Promise<void> {
-  await context.records.change('user', user, (before) => ({ ...before, spec: { ...before.spec, status } }));
+// Only one that is over: an administrator may have locked the record since it was read.
+async function liftLockout(user: string, context: AuthContext): Promise<void> {
+  await context.records.change('user', user, (before) =>
+    isLocked(before, context.clock.now()) ? undefined : withStatus(before, { is_locked: false }),
+  );
+}
+
+function withStatus(user: User, status: NonNullable<User['spec']['status']>): User {
+  return { ...user, spec: { ...user.spec, status } };
 }
 
 const MAX_NAME_LENGTH = 64;
