@@ -23,10 +23,11 @@ export const defaultAuthLimits: AuthLimits = {
   maxSignatures: 10,
   maxWatches: 10_000,
   maxWatchHistory: 8192,
-  maxWatchQueue: 4096,
   maxRequestBytes: 4 * MiB,
   maxAuditBatchBytes: 16 * MiB,
   maxSearchResults: 1000,
+  clientRefusalEventsPerMinute: 10,
+  refusalEventsPerMinute: 600,
 };
 
 export const defaultProxyLimits: ProxyLimits = {
@@ -38,11 +39,16 @@ export const defaultProxyLimits: ProxyLimits = {
   cancelRatePerMinute: 60,
   maxTunnels: 10_000,
   agentAcceptTimeoutMs: 10_000,
+  maxReplayBytes: 64 * KiB,
+  lockGraceMs: 10_000,
+  authJoinsPerMinute: 600,
+  clientRefusalEventsPerMinute: 10,
+  refusalEventsPerMinute: 600,
+  maxJournalBytes: 64 * MiB,
 };
 
 export const defaultTunnel: TunnelConfig = {
   maxStreams: 8192,
-  streamWindowBytes: 256 * KiB,
   maxStreamWindowBytes: 4 * MiB,
   keepAliveIntervalMs: 10_000,
   keepAliveTimeoutMs: 30_000,
@@ -63,6 +69,8 @@ export const defaultDatabaseLimits: DatabaseLimits = {
   maxPreparedStatements: 10_000,
   maxPipelinedStatements: 10_000,
   connectTimeoutMs: 30_000,
+  clientRefusalEventsPerMinute: 10,
+  refusalEventsPerMinute: 600,
 };
 
 /** `handshakeTimeoutMs` -> `handshake_timeout`: the name in the file. Sizes keep their `_bytes`. */

@@ -24,8 +24,8 @@ const GiB = 1024 * MiB;
 
 const tunnel = z.strictObject({
   max_streams: optional(count(1, 1_000_000)),
-  stream_window_bytes: optional(size(16 * KiB, 64 * MiB)),
-  max_stream_window_bytes: optional(size(16 * KiB, 256 * MiB)),
+  // Streams begin with 256 KiB: part of the protocol.
+  max_stream_window_bytes: optional(size(256 * KiB, 256 * MiB)),
   keep_alive_interval: optional(between(100, 3_600_000)),
   keep_alive_timeout: optional(between(200, 7_200_000)),
 });
@@ -54,8 +54,9 @@ const tessera = z.strictObject({
 const auth = z.strictObject({
   enabled: flag,
   cluster_name: optional(
-    z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/, {
-      error: 'expected a name of letters, digits, dots and dashes, at most 63 characters',
+    z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,46}[A-Za-z0-9])?$/, {
+      // Certificates of the cluster's authorities have room for 48 (MAX_CLUSTER_NAME_LENGTH of pki/names.ts).
+      error: 'expected a name of letters, digits, dots and dashes, at most 48 characters',
     }),
   ),
   listen_addr: optional(address('listen')),
@@ -73,10 +74,11 @@ const auth = z.strictObject({
       max_signatures: optional(count(1, 1024)),
       max_watches: optional(count(1, 1_000_000)),
       max_watch_history: optional(count(16, 10_000_000)),
-      max_watch_queue: optional(count(16, 1_000_000)),
       max_request_bytes: optional(size(64 * KiB, 256 * MiB)),
       max_audit_batch_bytes: optional(size(64 * KiB, GiB)),
       max_search_results: optional(count(1, 100_000)),
+      client_refusal_events_per_minute: optional(count(1, 1_000_000)),
+      refusal_events_per_minute: optional(count(1, 1_000_000)),
     }),
   ),
 });
@@ -102,6 +104,12 @@ const proxy = z.strictObject({
       cancel_rate_per_minute: optional(count(1, 1_000_000)),
       max_tunnels: optional(count(1, 1_000_000)),
       agent_accept_timeout: optional(between(100, 600_000)),
+      max_replay_bytes: optional(size(KiB, 16 * MiB)),
+      lock_grace: optional(between(0, 600_000)),
+      auth_joins_per_minute: optional(count(1, 1_000_000)),
+      client_refusal_events_per_minute: optional(count(1, 1_000_000)),
+      refusal_events_per_minute: optional(count(1, 1_000_000)),
+      max_journal_bytes: optional(size(MiB, 64 * GiB)),
     }),
   ),
   tunnel: optional(tunnel),
@@ -149,6 +157,8 @@ const databaseService = z.strictObject({
       max_prepared_statements: optional(count(1, 1_000_000)),
       max_pipelined_statements: optional(count(1, 1_000_000)),
       connect_timeout: optional(between(100, 600_000)),
+      client_refusal_events_per_minute: optional(count(1, 1_000_000)),
+      refusal_events_per_minute: optional(count(1, 1_000_000)),
     }),
   ),
   tunnel: optional(tunnel),

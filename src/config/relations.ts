@@ -87,10 +87,6 @@ function joinProblems(base: Base, enabled: Enabled, say: Say): void {
 
 function tunnelProblems(service: string, tunnel: Tunnel, say: Say): void {
   if (tunnel === undefined) return;
-  const window = tunnel.stream_window_bytes ?? defaultTunnel.streamWindowBytes;
-  if ((tunnel.max_stream_window_bytes ?? defaultTunnel.maxStreamWindowBytes) < window) {
-    say([service, 'tunnel'], 'expected max_stream_window_bytes (default 4MiB) of at least stream_window_bytes');
-  }
   const timeout = tunnel.keep_alive_timeout ?? defaultTunnel.keepAliveTimeoutMs;
   if (timeout <= (tunnel.keep_alive_interval ?? defaultTunnel.keepAliveIntervalMs)) {
     say([service, 'tunnel'], 'expected keep_alive_timeout (default 30s) longer than keep_alive_interval (default 10s)');

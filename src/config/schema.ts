@@ -69,14 +69,16 @@ export type AuthLimits = {
   readonly maxWatches: number;
   /** Changes that the store remembers for a watch that resumes. Default 8,192. */
   readonly maxWatchHistory: number;
-  /** Changes queued for one slow watch before it must start again. Default 4,096. */
-  readonly maxWatchQueue: number;
   /** One request. Default 4 MiB. */
   readonly maxRequestBytes: number;
   /** One batch of audit events, unpacked. Default 16 MiB. */
   readonly maxAuditBatchBytes: number;
   /** Events of one page of a search. Default 1,000. */
   readonly maxSearchResults: number;
+  /** Refusals told one by one in the audit log, of one client address; more are counted together. Default 10 a minute. */
+  readonly clientRefusalEventsPerMinute: number;
+  /** The same, of all together. Default 600 a minute. */
+  readonly refusalEventsPerMinute: number;
 };
 
 export type ProxyConfig = {
@@ -108,13 +110,23 @@ export type ProxyLimits = {
   readonly maxTunnels: number;
   /** For an agent to accept a stream. Default 10 s. */
   readonly agentAcceptTimeoutMs: number;
+  /** Bytes that a client may send before an agent took its session, kept for the next agent to try. Default 64 KiB. */
+  readonly maxReplayBytes: number;
+  /** How long an agent may take to end a locked session in the protocol's words before the proxy cuts it. Default 10 s. */
+  readonly lockGraceMs: number;
+  /** Connections of one client address that are joined with Auth. A sign-in takes a handful, and many people may share an address. Default 600. */
+  readonly authJoinsPerMinute: number;
+  /** Refusals told one by one in the audit log, of one client address; more are counted together. Default 10 a minute. */
+  readonly clientRefusalEventsPerMinute: number;
+  /** The same, of all together. Default 600 a minute. */
+  readonly refusalEventsPerMinute: number;
+  /** Of audit events not yet with Auth; a full journal refuses nobody, as only refusals stand in it. Default 64 MiB. */
+  readonly maxJournalBytes: number;
 };
 export type TunnelConfig = {
   /** Streams of one tunnel. Default 8,192. */
   readonly maxStreams: number;
-  /** First credit of a stream. Default 256 KiB. */
-  readonly streamWindowBytes: number;
-  /** What the credit may grow to. Default 4 MiB. */
+  /** What a stream's credit may grow to from the protocol's 256 KiB. Default 4 MiB. */
   readonly maxStreamWindowBytes: number;
   /** Default 10 s. */
   readonly keepAliveIntervalMs: number;
@@ -160,4 +172,8 @@ export type DatabaseLimits = {
   readonly maxPipelinedStatements: number;
   /** To open and sign in to a database. Default 30 s. */
   readonly connectTimeoutMs: number;
+  /** Refusals told one by one in the audit log, of one proxy; more are counted together. Default 10 a minute. */
+  readonly clientRefusalEventsPerMinute: number;
+  /** The same, of all together. Default 600 a minute. */
+  readonly refusalEventsPerMinute: number;
 };

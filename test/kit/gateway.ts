@@ -3,6 +3,7 @@ import { randomUUID, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
+import { defaultProxyLimits } from '../../src/config/defaults.ts';
 import type { ProxyConfig } from '../../src/config/schema.ts';
 import { createAuthority, type Authority } from '../../src/pki/authority.ts';
 import { issueCertificate } from '../../src/pki/issue.ts';
@@ -119,19 +120,20 @@ export class TestGateway {
       httpsKeypairs: [],
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
       limits: {
+        ...defaultProxyLimits,
         maxConnections: 100,
         maxConnectionsPerClient: 100,
         handshakeTimeoutMs: 5000,
-        maxClientHelloBytes: 64 * 1024,
-        maxStartupBytes: 10_000,
-        cancelRatePerMinute: 60,
         maxTunnels: 100,
         agentAcceptTimeoutMs: 2000,
+        clientRefusalEventsPerMinute: 100,
+        refusalEventsPerMinute: 100,
+        maxJournalBytes: 4 * 1024 ** 2,
+        lockGraceMs: 100,
         ...options.limits,
       },
       tunnel: {
         maxStreams: 100,
-        streamWindowBytes: 262_144,
         maxStreamWindowBytes: 4_194_304,
         keepAliveIntervalMs: 10_000,
         keepAliveTimeoutMs: 30_000,
@@ -158,7 +160,6 @@ export class TestGateway {
         ca_pins: trust.host.pins,
       }),
       ready: () => true,
-      lockGraceMs: 100,
       clock: systemClock,
       random: Math.random,
       log: silentLog,

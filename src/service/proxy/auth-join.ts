@@ -1,7 +1,7 @@
 import net from 'node:net';
 import type { Socket } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import type { Address } from '../../config/schema.ts';
+import type { Address, ProxyLimits } from '../../config/schema.ts';
 import { signClientAddress } from '../../pki/signed-address.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -17,11 +17,12 @@ export type AuthJoinOptions = {
   readonly hostKey: () => HostKey;
   readonly clock: Clock;
   readonly log: Log;
-  /** New connections of one client address. `tsh` needs a handful for a sign-in. */
-  readonly ratePerMinute: number;
-  readonly connectTimeoutMs: number;
+  readonly limits: AuthJoinLimits;
   readonly onLimited: () => void;
 };
+
+/** `authJoinsPerMinute`: new connections of one client address. `handshakeTimeoutMs`: to reach Auth. */
+export type AuthJoinLimits = Pick<ProxyLimits, 'authJoinsPerMinute' | 'handshakeTimeoutMs'>;
 
 /**
  * Joins a client's TCP connection with Auth's port. Their TLS runs end to end: the proxy has no part in it and tells Auth only, signed with its host
@@ -29,11 +30,19 @@ export type AuthJoinOptions = {
  */
 export class AuthJoin {
   readonly #options: AuthJoinOptions;
-  readonly #limiter: RateLimiterMemory;
+  #limits: AuthJoinLimits;
+  #limiter: RateLimiterMemory;
 
   constructor(options: AuthJoinOptions) {
     this.#options = options;
-    this.#limiter = new RateLimiterMemory({ points: options.ratePerMinute, duration: 60 });
+    this.#limits = options.limits;
+    this.#limiter = limiter(options.limits);
+  }
+
+  /** New limits for connections to come. With another rate counting begins anew. */
+  use(limits: AuthJoinLimits): void {
+    if (limits.authJoinsPerMinute !== this.#limits.authJoinsPerMinute) this.#limiter = limiter(limits);
+    this.#limits = limits;
   }
 
   /** Takes a socket of which nothing was consumed. The visit's deadline ends when Auth is reached: Auth has its own. */
@@ -51,7 +60,7 @@ export class AuthJoin {
   #connect(client: SocketChannel, visit: Visit): void {
     const { authServer, clock, log } = this.#options;
     const socket = net.connect({ host: authServer.host, port: authServer.port, noDelay: true });
-    const timer = clock.after(this.#options.connectTimeoutMs, () => socket.destroy());
+    const timer = clock.after(this.#limits.handshakeTimeoutMs, () => socket.destroy());
     socket.once('close', () => timer.cancel());
     socket.once('error', (error) => {
       log.warn(
@@ -79,4 +88,8 @@ export class AuthJoin {
     const destination = { ip: socket.localAddress ?? '0.0.0.0', port: socket.localPort ?? 0 };
     return encodeSignedHeader(visit.client, destination, signed);
   }
+}
+
+function limiter({ authJoinsPerMinute }: AuthJoinLimits): RateLimiterMemory {
+  return new RateLimiterMemory({ points: authJoinsPerMinute, duration: 60 });
 }

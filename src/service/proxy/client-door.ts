@@ -25,8 +25,6 @@ import type { Visit } from './visit.ts';
 
 export type ClientDoorOptions = {
   readonly limits: () => ProxyLimits;
-  /** Bytes that a client may send before its session was taken, kept for the next agent. Default 64 KiB. */
-  readonly maxReplayBytes?: number;
   readonly verify: (der: Buffer) => VerifiedCertificate<UserIdentity>;
   readonly locks: () => Iterable<Lock>;
   /** The cluster knows the database, though no agent here serves it. */
@@ -119,7 +117,7 @@ class Entry {
     }
     const sessionId = randomUUID();
     const early = new EarlyBytes(this.#client, {
-      maxReplayBytes: this.#options.maxReplayBytes ?? 64 * 1024,
+      maxReplayBytes: this.#options.limits().maxReplayBytes,
       onFirst: (bytes) => this.#isSession(bytes),
       onGone: () => this.#gone.abort(),
     });

@@ -10,7 +10,12 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Hub } from '../../tunnel/hub.ts';
-import { DEFAULT_MUX_LIMITS, newTunnelCounters, type TunnelCounters } from '../../tunnel/limits.ts';
+import {
+  DEFAULT_MUX_LIMITS,
+  INITIAL_WINDOW_BYTES,
+  newTunnelCounters,
+  type TunnelCounters,
+} from '../../tunnel/limits.ts';
 import type { HostCredentials } from '../identity.ts';
 import { AuthJoin } from './auth-join.ts';
 import { CancelRelay } from './cancel.ts';
@@ -40,8 +45,6 @@ export type GatewayDeps = {
   readonly random: () => number;
   readonly log: Log;
   readonly instruments: Instruments;
-  /** See LiveSessionsOptions. */
-  readonly lockGraceMs?: number;
 };
 
 /** The proxy's data plane: the public port with its doors, and the hub behind them. */
@@ -75,7 +78,7 @@ export class Gateway {
       clock,
       log,
       instruments,
-      ...(deps.lockGraceMs === undefined ? {} : { lockGraceMs: deps.lockGraceMs }),
+      lockGraceMs: () => this.#config.limits.lockGraceMs,
     });
     this.#cancel = new CancelRelay({
       cancelRatePerMinute: config.limits.cancelRatePerMinute,
@@ -94,8 +97,7 @@ export class Gateway {
       hostKey: () => this.#hostKey,
       clock,
       log,
-      ratePerMinute: AUTH_JOINS_PER_MINUTE,
-      connectTimeoutMs: config.limits.handshakeTimeoutMs,
+      limits: config.limits,
       onLimited: () => this.#limited('auth'),
     });
     this.#databaseTls = this.#makeTls('database', DATABASE_ALPN, (socket, visit) =>
@@ -159,6 +161,9 @@ export class Gateway {
     this.#config = { ...config, listenAddr: this.#config.listenAddr, tunnel: this.#config.tunnel };
     this.#frontDoor.use({ limits: config.limits, trustedSources: trustedSourcesOf(config) });
     this.#cancel.use(config.limits.cancelRatePerMinute);
+    this.#authJoin.use(config.limits);
+    this.#https.use(config.limits.handshakeTimeoutMs);
+    for (const door of [this.#databaseTls, this.#tunnelTls, this.#httpsTls]) door.use(config.limits.handshakeTimeoutMs);
   }
 
   /** Locks changed: sessions that they hit end, at the latest some seconds after their agent should have ended them. */
@@ -197,7 +202,7 @@ export class Gateway {
         keepAliveTimeoutMs: config.tunnel.keepAliveTimeoutMs,
         maxTunnelWindowBytes: Math.max(
           DEFAULT_MUX_LIMITS.maxTunnelWindowBytes,
-          2 * config.tunnel.maxStreams * config.tunnel.streamWindowBytes,
+          2 * config.tunnel.maxStreams * INITIAL_WINDOW_BYTES,
         ),
       },
       onAgent: ({ type, agent, error }) => {
@@ -323,6 +328,3 @@ function countersFor({ tunnelCreditStalls, metrics }: Instruments): TunnelCounte
   );
   return counters;
 }
-
-/** Of one client address; a sign-in takes a handful, and many people may share an address. */
-const AUTH_JOINS_PER_MINUTE = 600;

@@ -32,10 +32,12 @@ export class Https {
         headersTimeout: options.requestTimeoutMs,
         requestTimeout: options.requestTimeoutMs,
         keepAliveTimeout: 5000,
-        connectionsCheckingInterval: 2000,
+        connectionsCheckingInterval: 500,
       },
       (request, response) => answer(request, response, options),
     );
+    // Node watches the two timeouts only in a server that listens; this one is handed its connections.
+    this.#server.emit('listening');
     this.#server.maxRequestsPerSocket = 100;
     this.#server.on('clientError', (_error, socket) => socket.destroy());
   }
@@ -44,6 +46,12 @@ export class Https {
   accept(socket: TLSSocket, visit: Visit): void {
     visit.deadline.cancel();
     this.#server.emit('connection', socket);
+  }
+
+  /** Another time for a request, also for connections that are open. */
+  use(requestTimeoutMs: number): void {
+    this.#server.headersTimeout = requestTimeoutMs;
+    this.#server.requestTimeout = requestTimeoutMs;
   }
 
   close(): void {

@@ -13,8 +13,8 @@ export type LiveSessionsOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly instruments: Pick<Instruments, 'proxyActiveConnections'>;
-  /** How long an agent may take to end a locked session in the protocol's words before the proxy cuts it. Default 10,000. */
-  readonly lockGraceMs?: number;
+  /** How long an agent may take to end a locked session in the protocol's words before the proxy cuts it; asked at each lock. */
+  readonly lockGraceMs: () => number;
   /** How long a client may take to read what is left and to leave after its agent ended the session. Default 30,000. */
   readonly lingerMs?: number;
 };
@@ -83,7 +83,7 @@ export class LiveSessions {
       if (hit === undefined || live.cut) continue;
       live.cut = true;
       live.timer?.cancel();
-      live.timer = this.#options.clock.after(this.#options.lockGraceMs ?? 10_000, () => {
+      live.timer = this.#options.clock.after(this.#options.lockGraceMs(), () => {
         this.#options.log.warn(
           { sid: live.sessionId, agent: live.agentHostId },
           'cut a locked session that its agent did not end',

@@ -27,32 +27,20 @@ export type TlsDoorOptions = {
  * are open. Sessions are never resumed: each connection proves itself anew.
  */
 export class TlsDoor {
-  readonly #server: tls.Server;
+  #server: tls.Server;
   readonly #options: TlsDoorOptions;
   /** tls.Server does not tell which socket became secure; both ends' addresses together do. */
   readonly #visits = new Map<string, Visit>();
   #named: readonly NamedContext[];
+  #shown: ShownCertificate;
+  #handshakeTimeoutMs: number;
 
   constructor(options: TlsDoorOptions) {
     this.#options = options;
     this.#named = namedContexts(options.shown, options.minVersion);
-    this.#server = tls.createServer(
-      {
-        ALPNProtocols: [...options.alpn],
-        requestCert: options.requestCertificate,
-        rejectUnauthorized: false,
-        handshakeTimeout: options.handshakeTimeoutMs,
-        noDelay: true,
-        SNICallback: (name, done) =>
-          done(null, this.#named.find(({ certificate }) => certificate.checkHost(name) !== undefined)?.context),
-        ...contextOptions(options.shown[0], options.minVersion),
-      },
-      (socket) => this.#secured(socket),
-    );
-    this.#server.on('tlsClientError', (error, socket) => {
-      options.log.debug({ door: options.name, reason: error.message }, 'TLS handshake failed');
-      socket.destroy();
-    });
+    this.#shown = options.shown[0];
+    this.#handshakeTimeoutMs = options.handshakeTimeoutMs;
+    this.#server = this.#makeServer();
   }
 
   /** Takes a socket whose next bytes are the ClientHello. */
@@ -70,6 +58,37 @@ export class TlsDoor {
     const named = namedContexts(shown, this.#options.minVersion);
     this.#server.setSecureContext(contextOptions(shown[0], this.#options.minVersion));
     this.#named = named;
+    this.#shown = shown[0];
+  }
+
+  /** Another time for handshakes that begin from now on. */
+  use(handshakeTimeoutMs: number): void {
+    if (handshakeTimeoutMs === this.#handshakeTimeoutMs) return;
+    this.#handshakeTimeoutMs = handshakeTimeoutMs;
+    // A server keeps the time that it began with. The one before ends its handshakes by itself and holds nothing open.
+    this.#server = this.#makeServer();
+  }
+
+  #makeServer(): tls.Server {
+    const { name, alpn, requestCertificate, minVersion, log } = this.#options;
+    const server = tls.createServer(
+      {
+        ALPNProtocols: [...alpn],
+        requestCert: requestCertificate,
+        rejectUnauthorized: false,
+        handshakeTimeout: this.#handshakeTimeoutMs,
+        noDelay: true,
+        SNICallback: (asked, done) =>
+          done(null, this.#named.find(({ certificate }) => certificate.checkHost(asked) !== undefined)?.context),
+        ...contextOptions(this.#shown, minVersion),
+      },
+      (socket) => this.#secured(socket),
+    );
+    server.on('tlsClientError', (error, socket) => {
+      log.debug({ door: name, reason: error.message }, 'TLS handshake failed');
+      socket.destroy();
+    });
+    return server;
   }
 
   #secured(socket: tls.TLSSocket): void {
