@@ -51,7 +51,8 @@ export const time = z.union([z.string(), z.date()]).transform((value, context) =
   return z.NEVER;
 });
 
-const nameLimit = 128;
+/** maxNameLength of a resource. */
+export const nameLimit = 128;
 /** Part of file names, certificate subjects and URL paths: letters, digits and `_ . @ + : = -`, not beginning with a dot or dash. */
 export const namePattern = /^[A-Za-z0-9_@+][A-Za-z0-9_.@+:=-]*$/;
 
@@ -60,11 +61,12 @@ export function nameOf(
   what: string,
   pattern: RegExp = namePattern,
   characters = '_ . @ + : = -',
+  limit = nameLimit,
 ): z.ZodType<string, unknown> {
   return z
     .string()
     .min(1)
-    .max(nameLimit)
+    .max(limit)
     .refine((text) => pattern.test(text) && !text.includes('..'), {
       error: `expected a ${what} of letters, digits and ${characters}, beginning with a letter or digit`,
     });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { databaseSchema } from './database.ts';
-import { duration, flag, hostPort, keptKeys, listOf, nameOf, optional, text, time } from './fields.ts';
+import { duration, flag, hostPort, keptKeys, listOf, nameLimit, nameOf, optional, text, time } from './fields.ts';
 import { compact, envelope, metadataOf } from './metadata.ts';
 import { noHardwareKey } from './role.ts';
 
@@ -148,8 +148,14 @@ export const databaseServerSchema = z
   .strictObject({
     kind: z.literal('db_server'),
     version: z.literal('v3'),
+    // Two names: a database may have as long a name as any.
     metadata: metadataOf(
-      nameOf('name "<host id>/<database>"', /^[A-Za-z0-9-]+\/[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/),
+      nameOf(
+        'name "<host id>/<database>"',
+        /^[A-Za-z0-9-]+\/[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/,
+        '. _ -',
+        2 * nameLimit + 1,
+      ),
     ),
     spec: z
       .strictObject({

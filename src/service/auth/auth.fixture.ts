@@ -152,7 +152,7 @@ export class TestAuth {
     return { certificate: answer.certificate, privateKey: keys.privateKey };
   }
 
-  async join(role: 'proxy' | 'database', hostName = role): Promise<TestHost> {
+  async join(role: 'proxy' | 'database', hostName: string = role): Promise<TestHost> {
     const { token } = await this.service.localJoin(role);
     const keys = newKeys();
     const answer = await this.anonymous.client.join({ token, role, hostName, publicKey: keys.publicKey });

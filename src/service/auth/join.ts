@@ -29,10 +29,11 @@ const MAX_TOKEN_TTL_MS = 30 * 24 * 3_600_000;
 
 export async function join(request: JoinRequest, { caller, context }: Call) {
   await limited(caller.address, context);
-  const hostName = request.hostName.slice(0, 253);
+  const hostName = request.hostName.slice(0, 253).toWellFormed();
   try {
     const role = request.role === 'proxy' || request.role === 'database' ? request.role : undefined;
     if (role === undefined) throw new ConfigError(['role: expected proxy or database']);
+    if (hostName === '') throw new ConfigError(['host_name: expected a name, got none']);
     const identity: HostIdentity = { kind: 'host', hostId: randomUUID(), hostName, role };
     const names: AlternativeNames = { dnsNames: request.dnsNames, ipAddresses: request.ipAddresses };
     // All that can be wrong with the wish is found before a use of the token is spent on it.

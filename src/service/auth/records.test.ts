@@ -49,6 +49,12 @@ test('a resource comes back as it was written, through the store and its memory'
   assert.equal(await records.read('user', 'dba'), undefined);
 });
 
+test('what could not be read again is not written', async () => {
+  const records = new Records(store);
+  await assert.rejects(records.put(role('n'.repeat(200)), { expect: 'any' }), { name: 'ConfigError' });
+  assert.ok((await records.list('role')).length > 0);
+});
+
 test('of many changes at once none is lost', async () => {
   const records = new Records(store);
   await records.put(role('counted', 60_000), { expect: 'absent' });

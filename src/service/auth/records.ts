@@ -31,10 +31,13 @@ export class Records {
     return (await this.#store.list(recordPrefix(kind))).map((item) => this.#stored(kind, item));
   }
 
-  /** As `Store.put`; the record goes away by itself at `metadata.expires` unless `expiresMs` says otherwise. */
+  /** As `Store.put`; the record goes away by itself at `metadata.expires` unless `expiresMs` says otherwise. Throws ConfigError for what could not be read again. */
   async put<R extends Resource>(resource: R, options: PutOptions): Promise<Stored<R>> {
     const expiresMs = options.expiresMs ?? expiryOf(resource);
-    const item = await this.#store.put(recordKey(resource.kind, resource.metadata.name), toJson(resource) as Json, {
+    const document = toJson(resource) as Json;
+    // One record that nobody can read would stop every list of its kind, and the watch of every service.
+    parseResourceOf(resource.kind, document);
+    const item = await this.#store.put(recordKey(resource.kind, resource.metadata.name), document, {
       expect: options.expect,
       ...(expiresMs === undefined ? {} : { expiresMs }),
     });

@@ -204,6 +204,17 @@ test('presence belongs to the certificate: names and hosts that a caller claims 
   );
 });
 
+test('no agent can make a list that nobody can read: a database may have the longest name', async () => {
+  const long = 'd'.repeat(128);
+  const far = await auth.join('database', 'h'.repeat(253));
+  await auth.serve(far, [{ name: long }]);
+  const person = auth.connect(await auth.signIn(alice)).client;
+  await auth.serve(far, [{ name: long }]);
+  const { databases } = await person.listDatabases({});
+  assert.ok(databases.some((one) => JSON.parse(one.json).metadata.name === long));
+  await far.connection.client.heartbeat({ removed: [long] });
+});
+
 test("an agent's file can not take the name of a db resource, nor describe it", async () => {
   const db = {
     kind: 'db',
