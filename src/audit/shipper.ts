@@ -115,6 +115,10 @@ export class Shipper {
         await this.#ship(batch, { left: this.#options.maxSingledOut });
         this.#failures = 0;
         await this.#advance(batch.bytes.length);
+        // Behind a busy source small batches would cost both ends more than the events themselves.
+        const small =
+          batch.bytes.length * 2 < this.#options.maxBatchBytes && batch.count * 2 < this.#options.maxBatchEvents;
+        if (small && this.backlogBytes > 0 && !this.#draining) await this.#pause(this.#options.gatherMs);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         await this.#backOff(error);
@@ -305,7 +309,7 @@ export type ShipperOptions = {
   readonly maxBatchBytes: number;
   /** Default 5000. */
   readonly maxBatchEvents: number;
-  /** How long the first event waits for company. Default 50 ms. */
+  /** How long the first event waits for company. Default 100 ms. */
   readonly gatherMs: number;
   /** Default 30 s. */
   readonly deliverTimeoutMs: number;
@@ -321,7 +325,7 @@ export type ShipperOptions = {
 export const SHIPPER_DEFAULTS: ShipperOptions = {
   maxBatchBytes: 1024 ** 2,
   maxBatchEvents: 5000,
-  gatherMs: 50,
+  gatherMs: 100,
   deliverTimeoutMs: 30_000,
   minBackoffMs: 200,
   maxBackoffMs: 15_000,

@@ -10,6 +10,7 @@ export class DayIndex {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #insertWords: StatementSync;
+  readonly #find: StatementSync;
   #open = false;
 
   private constructor(database: DatabaseSync) {
@@ -18,6 +19,7 @@ export class DayIndex {
       'INSERT OR IGNORE INTO events(time, uid, user, db, event, code, offset, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#insertWords = database.prepare('INSERT INTO words(rowid, body) VALUES (?, ?)');
+    this.#find = database.prepare('SELECT 1 FROM events WHERE uid = ?');
   }
 
   /** Opens or makes it. Throws when the file is not one of ours or damaged: `remove` it and open again. */
@@ -61,6 +63,10 @@ export class DayIndex {
     };
   }
 
+  has(uid: string): boolean {
+    return this.#find.get(uidBytes(uid)) !== undefined;
+  }
+
   begin(): void {
     this.#database.exec('BEGIN IMMEDIATE');
     this.#open = true;
@@ -68,10 +74,9 @@ export class DayIndex {
 
   /** False when the uid is there already. Within `begin` and `commit`. */
   add(event: StoredEvent, offset: number, length: number): boolean {
-    const uid = Buffer.from(event.uid.replaceAll('-', ''), 'hex');
     const { changes, lastInsertRowid } = this.#insert.run(
       event.timeMs,
-      uid,
+      uidBytes(event.uid),
       event.user ?? null,
       event.database ?? null,
       event.event,
@@ -105,6 +110,10 @@ export class DayIndex {
   close(): void {
     this.#database.close();
   }
+}
+
+function uidBytes(uid: string): Buffer {
+  return Buffer.from(uid.replaceAll('-', ''), 'hex');
 }
 
 function numberOf(value: unknown): number {

@@ -58,6 +58,7 @@ export class FileStore implements SearchableStore {
       // One more than asked for tells whether there is a next page.
       const want = query.limit - lines.length + 1;
       const { taken, text, more } = await this.#useDay(day, async (file) => {
+        await file.indexed();
         const places = await file.reader.find(query, after, want);
         const fitting = fit(places, want - 1, bytes);
         return { taken: fitting, text: await file.reader.lines(fitting), more: fitting.length < places.length };

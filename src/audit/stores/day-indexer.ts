@@ -1,0 +1,148 @@
+import type { FileHandle } from 'node:fs/promises';
+import { StorageError } from '../../errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { breathe } from '../breathe.ts';
+import { readStoredLine } from '../stored-event.ts';
+import type { DayIndex } from './day-index.ts';
+
+/**
+ * Keeps a day's index behind its file: in the background with a fifth of the time at most, so that recording is never held up by what only searches need; at full
+ * speed when a search waits or too much is left. What is not indexed yet is known by uid in memory. After a crash it begins where the index ends.
+ */
+export class DayIndexer {
+  readonly #index: DayIndex;
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #log: Log;
+  /** Of events in the file behind the index. */
+  readonly #known = new Set<string>();
+  #offset: number;
+  #size: number;
+  #urgent = 0;
+  #running: Promise<void> | undefined;
+  #hurry: (() => void) | undefined;
+  #closed = false;
+  #failure: unknown;
+
+  constructor(index: DayIndex, file: FileHandle, size: number, at: { readonly path: string; readonly log: Log }) {
+    this.#index = index;
+    this.#file = file;
+    this.#path = at.path;
+    this.#log = at.log;
+    this.#offset = index.indexedBytes;
+    this.#size = size;
+  }
+
+  /** Whether an event with this uid is in the file. */
+  has(uid: string): boolean {
+    return this.#known.has(uid) || this.#index.has(uid);
+  }
+
+  /** Tells that these events are in the file now, on disk, up to `size`. Resolves at once, or, when maxUnindexedEvents is reached, after the index caught up. */
+  async appended(uids: Iterable<string>, size: number): Promise<void> {
+    for (const uid of uids) this.#known.add(uid);
+    this.#size = size;
+    if (this.#known.size > MAX_UNINDEXED_EVENTS) await this.caughtUp();
+    else this.#running ??= this.#run();
+  }
+
+  /** Resolves when everything that is in the file now is in the index. Throws what the index or the file failed with. */
+  async caughtUp(): Promise<void> {
+    const target = this.#size;
+    this.#urgent += 1;
+    try {
+      while (this.#offset < target) {
+        this.#hurry?.();
+        this.#running ??= this.#run();
+        await this.#running;
+        if (this.#failure !== undefined) throw this.#failure;
+      }
+    } finally {
+      this.#urgent -= 1;
+    }
+  }
+
+  /** Stops after the chunk under way; the rest is indexed when the day is opened again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#hurry?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let damaged = 0;
+    try {
+      while (this.#offset < this.#size && !this.#closed) {
+        const startedMs = performance.now();
+        damaged += await this.#indexChunk();
+        if (this.#urgent === 0 && this.#offset < this.#size)
+          await this.#pause((performance.now() - startedMs) * REST_RATIO);
+      }
+    } catch (error) {
+      this.#index.rollback();
+      this.#failure = error;
+      this.#log.error({ path: this.#path, err: error }, 'audit store: the index can not be written; recording goes on');
+    } finally {
+      this.#running = undefined;
+    }
+    if (damaged > 0) {
+      const fields = { path: this.#path, lines: damaged };
+      this.#log.error(fields, 'audit store: lines that are no events were left in the file and out of the index');
+    }
+  }
+
+  async #indexChunk(): Promise<number> {
+    const { lines, offset } = await this.#read();
+    this.#index.begin();
+    let damaged = 0;
+    let count = 0;
+    for (let start = 0; start < lines.length;) {
+      const end = lines.indexOf(NEWLINE, start);
+      const event = readStoredLine(lines.toString('utf8', start, end));
+      if (event === undefined) damaged += 1;
+      else {
+        this.#index.add(event, offset + start, end - start);
+        this.#known.delete(event.uid);
+      }
+      start = end + 1;
+      count += 1;
+      if (count % EVENTS_PER_SLICE === 0) await breathe();
+    }
+    this.#index.commit(offset + lines.length);
+    this.#offset = offset + lines.length;
+    return damaged;
+  }
+
+  /** Whole lines from where the index ends. */
+  async #read(): Promise<{ readonly lines: Buffer; readonly offset: number }> {
+    for (let bytes = CHUNK_BYTES; ; bytes *= 2) {
+      const want = Math.min(bytes, this.#size - this.#offset);
+      const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(want), 0, want, this.#offset);
+      const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
+      if (end > 0) return { lines: buffer.subarray(0, end), offset: this.#offset };
+      if (bytesRead < bytes) {
+        throw new StorageError('AUDIT_DAY_CHANGED', `audit store: ${this.#path} changed while it was read`);
+      }
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
+  }
+}
+
+const NEWLINE = 0x0a;
+const CHUNK_BYTES = 256 * 1024;
+/** A few milliseconds of work. */
+const EVENTS_PER_SLICE = 250;
+/** Four parts of rest for one of work. */
+const REST_RATIO = 4;
+/** maxUnindexedEvents: some 30 MB of uids; beyond it recording waits for the index. */
+const MAX_UNINDEXED_EVENTS = 200_000;
