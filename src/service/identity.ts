@@ -54,8 +54,7 @@ const MAX_RETRY_MS = 60_000;
  */
 export async function openHostIdentity(options: HostIdentityOptions): Promise<HostIdentityHolder> {
   const stored = await readIdentityFile(options.dataDir, options.role);
-  if (stored !== undefined && credentialsOf(stored).notAfterMs > options.clock.now())
-    return new HostIdentityHolder(options, stored);
+  if (stored !== undefined && isUsable(stored, options.clock)) return new HostIdentityHolder(options, stored);
   if (options.join === undefined) {
     const why =
       stored === undefined ? `no identity in ${options.dataDir}` : `the identity in ${options.dataDir} has expired`;
@@ -73,6 +72,12 @@ export async function openHostIdentity(options: HostIdentityOptions): Promise<Ho
   const joined = await joinUntilDone(options, options.join);
   await writeIdentityFile(options.dataDir, options.role, joined);
   return new HostIdentityHolder(options, joined);
+}
+
+/** True when `openHostIdentity` needs no token. Throws StorageError as it does. */
+export async function hasIdentity(options: Pick<HostIdentityOptions, 'dataDir' | 'role' | 'clock'>): Promise<boolean> {
+  const stored = await readIdentityFile(options.dataDir, options.role);
+  return stored !== undefined && isUsable(stored, options.clock);
 }
 
 export class HostIdentityHolder {
@@ -267,6 +272,10 @@ function checked(
   if (authorities.host.length === 0)
     throw new StorageError('HOST_AUTHORITY_MISSING', 'the auth service returned no host authority');
   return { certificate: answer.certificate, privateKey, authorities };
+}
+
+function isUsable(stored: StoredIdentity, clock: Clock): boolean {
+  return credentialsOf(stored).notAfterMs > clock.now();
 }
 
 function credentialsOf(stored: StoredIdentity): HostCredentials {

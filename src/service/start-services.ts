@@ -3,6 +3,7 @@ import type { Clock } from '../telemetry/clock.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RunningAuthService } from './auth/service.ts';
+import { hasIdentity } from './identity.ts';
 import type { RunningService } from './service.ts';
 
 export type ServicesDeps = {
@@ -23,9 +24,9 @@ export async function startServices(deps: ServicesDeps, running: Map<string, Run
   const { config } = deps;
   const auth = config.auth === undefined ? undefined : await startAuth(deps);
   if (auth !== undefined) running.set('auth', auth);
-  if (config.proxy !== undefined) running.set('proxy', await startProxy(deps, await joining(config, 'proxy', auth)));
+  if (config.proxy !== undefined) running.set('proxy', await startProxy(deps, await joining(deps, 'proxy', auth)));
   if (config.database !== undefined) {
-    running.set('database', await startDatabase(deps, await joining(config, 'database', auth)));
+    running.set('database', await startDatabase(deps, await joining(deps, 'database', auth)));
   }
 }
 
@@ -44,12 +45,13 @@ async function startDatabase(deps: ServicesDeps, config: Config): Promise<Runnin
   return startDatabaseService({ ...deps, config, log: deps.log.child({ service: 'database' }) });
 }
 
+/** A token is made only for a service that will use it: who has joined needs none, and unused ones would pile up at every start. */
 async function joining(
-  config: Config,
+  { config, clock }: ServicesDeps,
   role: 'proxy' | 'database',
   auth: RunningAuthService | undefined,
 ): Promise<Config> {
-  if (auth === undefined) return config;
+  if (auth === undefined || (await hasIdentity({ dataDir: config.dataDir, role, clock }))) return config;
   const { token, caPins } = await auth.localJoin(role);
   return { ...config, join: { token: { type: 'value', value: token }, caPins } };
 }
