@@ -231,6 +231,70 @@ test('plain text, garbage and HTTP/1.1 get nothing, and others are not disturbed
   await auth.anonymous.client.ping({});
 });
 
+test('one address can not hold every connection by being silent', async () => {
+  const small = await TestAuth.start({
+    more: ['  limits:', '    max_connections_per_client: 3', '    max_connections: 100'],
+  });
+  small.admin.close();
+  small.anonymous.close();
+  const [host = '', port = ''] = small.address.split(':');
+  const silent = Array.from({ length: 6 }, () => net.connect(Number(port), host).on('error', () => {}));
+  const closed = new Set<net.Socket>();
+  const enough = Promise.withResolvers<void>();
+  for (const socket of silent)
+    socket.once('close', () => {
+      closed.add(socket);
+      if (closed.size === 3) enough.resolve();
+    });
+  await enough.promise;
+  // The others still wait for a first byte; one that goes makes room.
+  const waiting = silent.filter((socket) => !closed.has(socket));
+  assert.equal(waiting.length, 3);
+  for (const socket of waiting) socket.destroy();
+  await small.stop();
+});
+
+/** Requests of `size` bytes that never end, over one connection: how many are refused by their answer, and how many streams at once. */
+async function endless(size: number, count: number): Promise<readonly string[]> {
+  const session = http2.connect(`https://${auth.address}`, {
+    servername: AUTH_SERVER_NAME,
+    ca: [...auth.hostAuthorities],
+    ALPNProtocols: ['tessera-auth'],
+    settings: { enablePush: false },
+  });
+  session.on('error', () => {});
+  const outcomes = Array.from({ length: count }, async () => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/tessera.auth.v1.AuthService/PutResource',
+      'content-type': 'application/proto',
+    });
+    const { promise, resolve } = Promise.withResolvers<string>();
+    stream.on('error', () => {});
+    stream.once('response', (headers) => resolve(String(headers[':status'])));
+    stream.once('close', () => resolve(`closed ${stream.rstCode}`));
+    stream.write(Buffer.alloc(size));
+    const waiting = setTimeout(() => resolve('read'), 300);
+    const outcome = await promise;
+    clearTimeout(waiting);
+    return outcome;
+  });
+  const all = await Promise.all(outcomes);
+  session.destroy();
+  return all;
+}
+
+test('who shows no certificate fills no memory: small messages, few at once', async () => {
+  const large = await endless(64 * 1024, 4);
+  assert.ok(
+    large.every((outcome) => outcome !== 'read'),
+    large.join(),
+  );
+  const many = await endless(1024, 40);
+  assert.equal(many.filter((outcome) => outcome === 'read').length, 16);
+  assert.equal(many.filter((outcome) => outcome === `closed ${http2.constants.NGHTTP2_REFUSED_STREAM}`).length, 24);
+});
+
 test('anonymous calls are limited by address', async () => {
   const limited = await TestAuth.start({
     more: ['  limits:', '    anonymous_rate_per_minute: 3', '    anonymous_burst: 5'],

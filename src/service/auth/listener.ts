@@ -40,6 +40,7 @@ export class Listener {
   readonly #http2: http2.Http2Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #perAddress = new Map<string, number>();
+  readonly #undecided = new Map<string, number>();
   readonly #proxied = new Map<string, string>();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
   #opening: Connection | undefined;
@@ -119,22 +120,39 @@ export class Listener {
 
   // Counted by where the caller is, not by the proxy that joined them.
   #admitted(socket: net.Socket, address: string): boolean {
-    const count = (this.#perAddress.get(address) ?? 0) + 1;
-    if (count > this.#options.limits.maxConnectionsPerClient) return false;
-    this.#perAddress.set(address, count);
-    socket.once('close', () => {
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left === 0) this.#perAddress.delete(address);
-      else this.#perAddress.set(address, left);
-    });
+    const release = this.#hold(this.#perAddress, address);
+    if (release === undefined) return false;
+    socket.once('close', release);
     return true;
+  }
+
+  /** Counts one for the address until the result is called; undefined when it has all it may have. */
+  #hold(counts: Map<string, number>, address: string): (() => void) | undefined {
+    const count = (counts.get(address) ?? 0) + 1;
+    if (count > this.#options.limits.maxConnectionsPerClient) return undefined;
+    counts.set(address, count);
+    return () => {
+      const left = (counts.get(address) ?? 1) - 1;
+      if (left === 0) counts.delete(address);
+      else counts.set(address, left);
+    };
   }
 
   // A PROXY header is only ever believed when a proxy of this cluster signed it, so everybody may try.
   #peek(socket: net.Socket, peer: string): void {
+    // Who says nothing has no address but the peer's: nobody holds every connection by being silent.
+    const release = this.#hold(this.#undecided, peer);
+    if (release === undefined) {
+      socket.destroy();
+      return;
+    }
     let held: Buffer = Buffer.alloc(0);
     const deadline = setTimeout(() => socket.destroy(), this.#options.limits.handshakeTimeoutMs);
+    let stopped = false;
     const stop = (): void => {
+      if (stopped) return;
+      stopped = true;
+      release();
       clearTimeout(deadline);
       socket.removeListener('data', look);
       socket.removeListener('close', stop);

@@ -195,7 +195,7 @@ test('one error for a wrong user, password or code; the audit log knows which', 
     { password: 'not the password' },
     { oneTimeCode: '000000' },
     { oneTimeCode: '' },
-    { password: 'x'.repeat(100_000) },
+    { password: 'x'.repeat(20_000) },
   ]) {
     const error = await refusal(auth.anonymous.client.signIn({ ...good, ...wrong }));
     assert.equal(error.code, Code.Unauthenticated);

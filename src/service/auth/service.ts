@@ -1,9 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { createContextValues } from '@connectrpc/connect';
-import { AuthService } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { AuditLog } from '../../audit/audit-log.ts';
 import { auditEvent } from '../../audit/event.ts';
 import { parseSearch } from '../../audit/search.ts';
@@ -20,13 +17,12 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { RunningService } from '../service.ts';
+import { apiHandler } from './adapter.ts';
 import { openAuthorities } from './authorities.ts';
 import { Slots, type AuditPort, type AuthContext } from './context.ts';
 import { openCluster } from './first-start.ts';
-import { connectionKey, gated } from './gate.ts';
-import { handlers } from './handlers.ts';
 import { makeToken } from './join.ts';
-import { connectionOf, Listener } from './listener.ts';
+import { Listener } from './listener.ts';
 import {
   localAddress,
   makeListenerCredentials,
@@ -140,17 +136,7 @@ async function openService(context: AuthContext, parts: Parts): Promise<RunningA
     port: parts.settings.listenAddr.port,
     limits: parts.settings.limits,
     credentials: await makeListenerCredentials(parts.own),
-    handler: connectNodeAdapter({
-      routes: (router) => router.service(AuthService, gated(handlers, context)),
-      contextValues: (request) =>
-        createContextValues().set(
-          connectionKey,
-          'stream' in request ? connectionOf(request.stream.session) : undefined,
-        ),
-      readMaxBytes: parts.settings.limits.maxRequestBytes,
-      // A batch of audit events is compressed already, and nothing else is large.
-      acceptCompression: [],
-    }),
+    handler: apiHandler(context),
     verifyAddress: (value) =>
       ipOf(
         verifyClientAddress(value, { hostAuthorities: context.authorities.hosts, nowMs: context.clock.now() }).client
