@@ -49,6 +49,21 @@ A type with \`?\` may be missing. \`text\` string, \`texts\` list of strings, \`
 | --- | --- | --- | --- | --- |`;
 
 const TAIL = `
+## Fields of statements and results
+
+| field | what |
+| --- | --- |
+| \`<field>_encoding\` | \`latin1\`: the text is not UTF-8, so one character stands for a byte |
+| \`db_query_unknown\` | \`statement\` or \`portal\`: the client ran a name that this session did not define, such as one of a SQL-level PREPARE |
+| \`db_query_uncertain\`, \`db_query_candidates\` | the database may hold another text under that name; the candidates are the beginnings of those known |
+| \`db_query_rejected\` | the recorded text was refused when it was prepared, and yet the database ran something: one of the candidates |
+| \`query_ei\` | the \`ei\` of the statement's own event in the same session |
+| \`outcome\` | \`completed\`, \`suspended\` (the client asked for a portion of the rows), \`empty\`, \`failed\`, \`skipped\` (an earlier one failed), \`unanswered\` (the session ended first) |
+| \`command\`, \`command_count\`, \`commands\` | the command tag; of a text with several: how many, and the first 64 as \`{"tag","rows","affected"}\` |
+| \`bytes\`, \`copy_bytes\` | of the whole answer on the wire; of COPY data in either direction |
+| \`severity\`, \`error_code\` | the database's own: \`ERROR\`, SQLSTATE |
+| \`duration_ms\`, \`database_ms\` | from the statement to the end of its answer, and to the first byte of it |
+
 ## Refusals before a session
 
 \`auth\` (\`T3007W\`) tells who could not prove who they are: to the proxy's port (\`listener\` \`database\`, \`tunnel\`), to the Auth Service's (\`auth\`), and to an agent (\`opening\`: what a proxy sent; \`proxy\` is

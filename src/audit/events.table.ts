@@ -2,6 +2,41 @@ import type { EventSpec } from './event.ts';
 
 /** Of a text that was cut: `{ "bytes": <length of the whole>, "sha256": "<hex of the whole>" }`. */
 const cut = 'json?';
+/** A statement as its session knows it. `..._encoding` is `latin1` when the text is not UTF-8: then one character stands for a byte. */
+const statement = {
+  db_query: 'text',
+  db_query_truncated: cut,
+  db_query_encoding: 'text?',
+  db_query_parameters: 'json?',
+  db_query_parameters_truncated: cut,
+  statement_name: 'text?',
+  portal_name: 'text?',
+  /** `statement` or `portal`: the client ran a name that its session did not define. */
+  db_query_unknown: 'text?',
+  /** The database may hold another text under that name; the candidates are known ones. */
+  db_query_uncertain: 'bool?',
+  db_query_candidates: 'texts?',
+} as const;
+const result = {
+  query_ei: 'int?',
+  outcome: 'text?',
+  command: 'text?',
+  /** Of a text with several: how many, and the first of them as `{tag, rows, affected}`. */
+  command_count: 'int?',
+  commands: 'json?',
+  affected_records: 'int?',
+  rows: 'int?',
+  bytes: 'int?',
+  copy_bytes: 'int?',
+  duration_ms: 'number?',
+  database_ms: 'number?',
+  error: 'text?',
+  error_code: 'text?',
+  partial: 'bool?',
+  db_query_uncertain: 'bool?',
+  /** The recorded text was refused when it was prepared, and yet the database ran something: one of the candidates. */
+  db_query_rejected: 'bool?',
+} as const;
 const named = { name: 'text', expires: 'time?', updated_by: 'text?' } as const;
 const database = {
   name: 'text',
@@ -50,25 +85,14 @@ export const EVENTS = {
     event: 'db.session.query',
     writers: ['database'],
     says: 'A statement; written before it was forwarded.',
-    fields: {
-      db_query: 'text',
-      db_query_truncated: cut,
-      db_query_parameters: 'json?',
-      db_query_parameters_truncated: cut,
-      statement_name: 'text?',
-      portal_name: 'text?',
-      query_source: 'text?',
-    },
+    fields: { ...statement, query_source: 'text?' },
   },
   TDB02W: {
     event: 'db.session.query.failed',
     writers: ['database'],
-    says: 'A statement that was refused or could not be forwarded.',
+    says: 'A statement that the database refused. `error_code` is its SQLSTATE.',
     fields: {
-      db_query: 'text',
-      db_query_truncated: cut,
-      db_query_parameters: 'json?',
-      db_query_parameters_truncated: cut,
+      ...statement,
       error_code: 'text?',
       severity: 'text?',
       function_oid: 'int?',
@@ -134,41 +158,19 @@ export const EVENTS = {
     event: 'db.session.result',
     writers: ['database'],
     says: 'What came of a statement: `query_ei` is the `ei` of its event.',
-    fields: {
-      query_ei: 'int?',
-      command: 'text?',
-      affected_records: 'int?',
-      rows: 'int?',
-      bytes: 'int?',
-      duration_ms: 'number?',
-      database_ms: 'number?',
-      error: 'text?',
-      error_code: 'text?',
-      partial: 'bool?',
-    },
+    fields: result,
   },
   TDB10W: {
     event: 'db.session.result',
     writers: ['database'],
     says: 'A statement failed, or its end was not seen.',
-    fields: {
-      query_ei: 'int?',
-      command: 'text?',
-      affected_records: 'int?',
-      rows: 'int?',
-      bytes: 'int?',
-      duration_ms: 'number?',
-      database_ms: 'number?',
-      error: 'text?',
-      error_code: 'text?',
-      partial: 'bool?',
-    },
+    fields: result,
   },
   TPG00I: {
     event: 'db.session.postgres.statements.parse',
     writers: ['database'],
     says: 'PostgreSQL: a statement was prepared.',
-    fields: { statement_name: 'text', query: 'text', query_truncated: cut },
+    fields: { statement_name: 'text', query: 'text', query_truncated: cut, query_encoding: 'text?' },
   },
   TPG01I: {
     event: 'db.session.postgres.statements.bind',
