@@ -298,7 +298,7 @@ class Session {
       instruments.dbErrors.of({ component: 'agent', db_protocol: engine.protocol, reason }).value += 1;
     }
     log.info(
-      { closed_by: closed.by, reason, err: closed.error, statements: this.#counters.statements },
+      { closed_by: closed.by, reason, err: closed.error, executed: this.#counters.statements },
       'session ended',
     );
     try {
