@@ -1,6 +1,6 @@
 import { ConfigError, TesseraError } from '../errors.ts';
 import type { Io } from './io.ts';
-import { tell } from './io.ts';
+import { tell, visible } from './io.ts';
 
 /** The command line itself is wrong: exit code 2 instead of 1. */
 export class UsageError extends TesseraError {
@@ -34,14 +34,17 @@ export function failureText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Says on stderr what went wrong and gives the exit code: 2 for usage, 130 for cancelled, else 1. */
+/**
+ * Says on stderr what went wrong and gives the exit code: 2 for usage, 130 for cancelled, else 1. A server's text may be in it, also of one that nothing proved: control
+ * characters are written out.
+ */
 export function reportFailure(io: Io, program: string, error: unknown): number {
   if (error instanceof Cancelled) {
     tell(io, 'cancelled');
     return 130;
   }
   if (error instanceof ConfigError) {
-    for (const problem of error.problems) tell(io, problem);
+    for (const problem of error.problems) for (const line of problem.split('\n')) tell(io, visible(line));
     tell(
       io,
       `${program}: ${error.problems.length === 1 ? '1 problem' : `${error.problems.length} problems`}; nothing was changed`,
@@ -49,11 +52,13 @@ export function reportFailure(io: Io, program: string, error: unknown): number {
     return 1;
   }
   const [first = '', ...rest] = failureText(error).split('\n');
-  tell(io, `${program}: ${first}`);
-  for (const line of rest) tell(io, `  ${line}`);
+  tell(io, `${program}: ${visible(first)}`);
+  for (const line of rest) tell(io, `  ${visible(line)}`);
   const todo = rest.length === 0 ? advice(error) : undefined;
   if (todo !== undefined) tell(io, `  ${todo}`);
-  if (io.env['TESSERA_DEBUG'] !== undefined && error instanceof Error) tell(io, error.stack ?? '');
+  if (io.env['TESSERA_DEBUG'] !== undefined && error instanceof Error) {
+    for (const line of (error.stack ?? '').split('\n')) tell(io, visible(line));
+  }
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ConfigError, LoginError } from '../errors.ts';
 import { parseInviteLink, parseProxyAddress, printProxyAddress } from './address.ts';
 import { parseTime, parseTtlSeconds, printDuration, printTime } from './duration.ts';
+import { testIo } from './cluster.fake.ts';
+import { reportFailure } from './failure.ts';
 import { visible } from './io.ts';
 import { displayWidth, renderTable, truncate } from './table.ts';
 import { psqlCommand, shellQuote } from './tsh/connection-info.ts';
@@ -188,4 +191,14 @@ test('resource references', () => {
   assert.deepEqual(parseReference('db_server/host/orders'), { kind: 'db_server', name: 'host/orders' });
   assert.deepEqual(parseReference('cap'), { kind: 'cluster_auth_preference', name: 'cluster-auth-preference' });
   assert.throws(() => parseReference('rule/x'), /expected kind or kind\/name/);
+});
+
+test('no terminal obeys what a server says in an error', () => {
+  const io = testIo('/nowhere');
+  const evil = 'no\u001b]0;owned\u0007 and\u009b2J\r\u202e';
+  reportFailure(io, 'tsh', new LoginError('X', `${evil}\nnext ${evil}`));
+  reportFailure(io, 'tsh', new ConfigError([evil]));
+  reportFailure({ ...io, env: { TESSERA_DEBUG: '1' } }, 'tsh', new Error(evil));
+  assert.doesNotMatch(io.err(), /[^\n\P{Cc}]|\u202e/u);
+  assert.match(io.err(), /^tsh: no\\x1b\]0;owned\\x07 and\\x9b2J\\x0d\\u\{202e\}\n  next no/);
 });

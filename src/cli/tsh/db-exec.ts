@@ -7,7 +7,7 @@ import type { Outcome } from '../command.ts';
 import { splitList } from '../command.ts';
 import { failure, failureText, UsageError } from '../failure.ts';
 import type { Io } from '../io.ts';
-import { say, tell } from '../io.ts';
+import { say, tell, visible } from '../io.ts';
 import { openPrompter } from '../prompt.ts';
 import { withProgress } from '../progress.ts';
 import { connectionInfo, requirePostgres } from './connection-info.ts';
@@ -152,7 +152,7 @@ async function runStatement(io: Io, session: Session, login: DatabaseLogin, sql:
 function show(io: Io, result: Result, titled: boolean): void {
   if (titled) say(io, `== ${result.database}${result.exitCode === 0 ? '' : ' (failed)'}`);
   io.stdout.write(result.output);
-  if (result.error !== undefined) tell(io, `${result.database}: ${result.error}`);
+  if (result.error !== undefined) tell(io, visible(`${result.database}: ${result.error}`));
 }
 
 function finish(io: Io, results: readonly Result[], outputDir: string | undefined): number {

@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import type { connect as Connect, DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { UpstreamError } from '../../errors.ts';
+import { parseClusterName } from '../../pki/names.ts';
 import { pinOf } from '../../pki/pin.ts';
 import type { ProxyAddress } from '../address.ts';
 import { printProxyAddress } from '../address.ts';
 import { failure, UsageError } from '../failure.ts';
 import type { Io } from '../io.ts';
-import { tell } from '../io.ts';
+import { tell, visible } from '../io.ts';
 
 /** What a proxy says about its cluster, and how far it was proved. */
 export type Contact = {
@@ -173,9 +174,11 @@ function parsePing(response: string): Ping {
   if (!isObject(json) || typeof json['cluster_name'] !== 'string' || !Array.isArray(json['host_authorities'])) {
     throw new Error('it does not answer like a Tessera proxy');
   }
+  // Shown to the person before anything is proved.
+  const clusterName = parseClusterName(json['cluster_name']);
   return {
-    clusterName: json['cluster_name'],
-    serverVersion: typeof json['server_version'] === 'string' ? json['server_version'] : '',
+    clusterName,
+    serverVersion: typeof json['server_version'] === 'string' ? visible(json['server_version']) : '',
     hostAuthorities: json['host_authorities'].map((pem) => new X509Certificate(String(pem)).toString()),
   };
 }
