@@ -20,6 +20,7 @@ import type { RunningService } from '../service.ts';
 import { apiHandler } from './adapter.ts';
 import { openAuthorities } from './authorities.ts';
 import { Slots, type AuditPort, type AuthContext } from './context.ts';
+import { Durability } from './durability.ts';
 import { openCluster } from './first-start.ts';
 import { makeToken } from './join.ts';
 import { Listener } from './listener.ts';
@@ -58,11 +59,14 @@ export interface RunningAuthService extends RunningService {
 export async function startAuthService(deps: AuthServiceDeps): Promise<RunningAuthService> {
   const settings = deps.config.auth;
   if (settings === undefined) throw new ConfigError(['auth_service: is not enabled']);
-  const store = openSqliteStore({
-    path: join(deps.config.dataDir, 'auth', 'state.db'),
-    now: () => deps.clock.now(),
-    maxLogRows: settings.limits.maxWatchHistory,
-  });
+  const durability = new Durability(() => deps.clock.monotonic());
+  const store = durability.store(
+    openSqliteStore({
+      path: join(deps.config.dataDir, 'auth', 'state.db'),
+      now: () => deps.clock.now(),
+      maxLogRows: settings.limits.maxWatchHistory,
+    }),
+  );
   let audit: AuditLog | undefined;
   try {
     const records = new Records(store);
@@ -72,7 +76,14 @@ export async function startAuthService(deps: AuthServiceDeps): Promise<RunningAu
     const authorities = await openAuthorities(cluster.clusterName, { store, sealer, now });
     audit = await openAuditLog(settings, cluster, deps);
     const closing = new AbortController();
-    const context = contextOf(deps, settings, { store, records, authorities, sealer, audit, closing: closing.signal });
+    const context = contextOf(deps, settings, {
+      store,
+      records,
+      authorities,
+      sealer,
+      audit: durability.audit(auditPort(audit)),
+      closing: closing.signal,
+    });
     const own = {
       authorities,
       hostId: cluster.hostId,
@@ -81,7 +92,7 @@ export async function startAuthService(deps: AuthServiceDeps): Promise<RunningAu
       clock: deps.clock,
       log: deps.log,
     };
-    return await openService(context, { own, audit, store, closing, settings });
+    return await openService(context, { own, audit, store, closing, settings, durability });
   } catch (error) {
     await audit?.close(0);
     await store.close();
@@ -92,7 +103,7 @@ export async function startAuthService(deps: AuthServiceDeps): Promise<RunningAu
 function contextOf(
   deps: AuthServiceDeps,
   config: AuthConfig,
-  parts: Pick<AuthContext, 'store' | 'records' | 'authorities' | 'sealer' | 'closing'> & { readonly audit: AuditLog },
+  parts: Pick<AuthContext, 'store' | 'records' | 'authorities' | 'sealer' | 'audit' | 'closing'>,
 ): AuthContext {
   const { limits } = config;
   return {
@@ -100,7 +111,6 @@ function contextOf(
     clusterName: parts.authorities.clusterName,
     version: deps.version,
     config,
-    audit: auditPort(parts.audit),
     passwords: new Passwords({ maxConcurrent: limits.maxPasswordHashes }),
     anonymousRate: new AnonymousRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
     signatures: new Slots(
@@ -128,6 +138,7 @@ type Parts = {
   readonly store: Store;
   readonly closing: AbortController;
   readonly settings: AuthConfig;
+  readonly durability: Durability;
 };
 
 async function openService(context: AuthContext, parts: Parts): Promise<RunningAuthService> {
@@ -183,7 +194,9 @@ class AuthServiceProcess implements RunningAuthService {
   }
 
   readiness(): { readonly ready: boolean; readonly reason?: string } {
-    return this.#draining ? { ready: false, reason: 'draining' } : { ready: true };
+    if (this.#draining) return { ready: false, reason: 'draining' };
+    const { reason } = this.#parts.durability;
+    return reason === undefined ? { ready: true } : { ready: false, reason };
   }
 
   async reload(config: Config): Promise<void> {
