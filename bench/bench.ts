@@ -27,7 +27,7 @@ type Plan = {
   readonly idleSessions: number;
 };
 const full: Plan = { runs: 7, seconds: 4, seconds64: 6, bulkRows: 2_500_000, scale: 10, idleSessions: 400 };
-const quick: Plan = { runs: 2, seconds: 2, seconds64: 4, bulkRows: 600_000, scale: 2, idleSessions: 100 };
+const quick: Plan = { runs: 2, seconds: 2, seconds64: 4, bulkRows: 600_000, scale: 2, idleSessions: 200 };
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } } });
 const plan = values.quick ? quick : full;
@@ -107,6 +107,8 @@ async function measureAll(targets: readonly Target[], tools: Tools): Promise<Row
   ): Promise<void> => {
     result.push(row(id, unit, await interleaved(id, targets, runs, one)));
   };
+  // Before any load: what a heap has grown to by then would hide what sessions cost.
+  const idle = await idleRows(targets);
   await interleaved('warm-up', targets, 1, (target) => selectP50(target, tools, 1));
   await add('select_c1_p50', 'us', (target) => selectP50(target, tools, plan.seconds));
   await add('select_c8_tps', 'tps', (target) => selectTps(target, tools, 8, plan.seconds));
@@ -119,7 +121,7 @@ async function measureAll(targets: readonly Target[], tools: Tools): Promise<Row
     return (await besideCopyP50(target, tools, plan.seconds)) / alone;
   });
   result.push(row('beside_copy_p50', 'x of without', beside));
-  result.push(...(await idleRows(targets)));
+  result.push(...idle);
   say('audit_cpu');
   const audit: number[] = [];
   for (let run = 0; run < plan.runs; run++) audit.push(await auditCpu());
