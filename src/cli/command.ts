@@ -9,7 +9,7 @@ export type Outcome = number | void;
 
 /** The root of a command tree: help and errors go where `io` says, a wrong command line never ends the process itself. */
 export function rootCommand(io: Io, name: string, description: string): Command {
-  return new Command(name)
+  return new ToolCommand(name)
     .description(description)
     .exitOverride()
     .showSuggestionAfterError(true)
@@ -47,6 +47,19 @@ export function splitList(value: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
+}
+
+/** Commander compares `--fromat=json` as a whole with the flags it knows and finds none near; the value may also be what nobody wants to see again. */
+class ToolCommand extends Command {
+  override createCommand(name?: string): Command {
+    return new ToolCommand(name);
+  }
+
+  /** Called by commander, which does not tell so in its types. */
+  unknownOption(flag: string): void {
+    const tell: unknown = Reflect.get(Command.prototype, 'unknownOption');
+    if (typeof tell === 'function') Reflect.apply(tell, this, [flag.replace(/=.*$/s, '')]);
+  }
 }
 
 /** Runs the command line and gives the exit code: 0, 1 (failed), 2 (usage), or the one of the command. */

@@ -70,6 +70,7 @@ function checkExample(line: string): void {
 const usage = [
   { args: ['logn'], err: /unknown command 'logn'\n\(Did you mean login\?\)/ },
   { args: ['db', 'conect'], err: /Did you mean connect\?/ },
+  { args: ['status', '--fromat=json'], err: /unknown option '--fromat'\n\(Did you mean --format\?\)/ },
   { args: ['db', 'ls', '--fromat', 'json'], err: /unknown option '--fromat'\n\(Did you mean --format\?\)/ },
   { args: ['db', 'ls', '--format=xml'], err: /Allowed choices are text, json, yaml/ },
   { args: ['db', 'exec', 'select 1', '--parallel=11', '--dbs=a'], err: /whole number from 1 to 10/ },
