@@ -185,6 +185,7 @@ function resultJson(result: StatementResult): string {
     json += `,"command_count":${result.commandCount},"commands":${JSON.stringify(result.commands)}`;
   if (result.error !== undefined)
     json += `,"error":${JSON.stringify(result.error.message)},"error_code":${JSON.stringify(result.error.code)}`;
+  if (result.uncertain) json += ',"db_query_uncertain":true';
   if (result.textRejected) json += ',"db_query_rejected":true';
   return json;
 }

@@ -1,8 +1,8 @@
 import { affectedByTag, namesTouchedByTag } from './command-tag.ts';
 import { decodeServerError } from './error-fields.ts';
 import type { Pending } from './pending.ts';
-import { maxCommandsPerQuery, maxErrorFieldBytes, type ServerError, type TransactionStatus } from './records.ts';
-import type { MessageScanner, MessageSink, ScannerRules } from './scanner.ts';
+import { maxCommandsPerQuery, type ServerError, type TransactionStatus } from './records.ts';
+import type { MessageScanner, MessageSink } from './scanner.ts';
 import type { SessionState } from './session-state.ts';
 
 /**
@@ -104,10 +104,16 @@ export class Answers implements MessageSink {
       if (head !== undefined && (head.kind === 'copy-end' || (head.kind === 'sync' && head.maybeIgnored)))
         queue.shift();
       else {
-        this.unmatched += 1;
+        this.#unmatch();
         return undefined;
       }
     }
+  }
+
+  /** An answer fits nothing, or what it should have answered was not answered. */
+  #unmatch(): void {
+    this.unmatched += 1;
+    this.#state.doubt = true;
   }
 
   #step(kind: 'parse' | 'bind' | 'close'): void {
@@ -120,7 +126,7 @@ export class Answers implements MessageSink {
   #describe(type: number): void {
     const entry = this.#expect('describe', 'query', 'execute');
     if (entry?.kind === 'describe') this.#pop();
-    else if (type === 0x6e && entry !== undefined) this.unmatched += 1;
+    else if (type === 0x6e && entry !== undefined) this.#unmatch();
   }
 
   /** Int16 n | Int32 type * n: tells what Parse left open. */
@@ -140,7 +146,6 @@ export class Answers implements MessageSink {
     if (entry === undefined) return;
     const tag = bytes.toString('latin1', start, Math.max(start, end - 1));
     this.#countRows(entry);
-    this.#noteNames(tag, entry);
     entry.commandCount += 1;
     entry.affected = affectedByTag(tag);
     entry.tag = tag;
@@ -149,6 +154,8 @@ export class Answers implements MessageSink {
       this.#state.report(entry, 'completed', undefined, this.#takeBytes(), undefined);
       this.#state.queue.shift();
     }
+    // Not before its own report: it changed what names mean for those behind it.
+    this.#noteNames(tag, entry);
   }
 
   #empty(): void {
@@ -172,8 +179,8 @@ export class Answers implements MessageSink {
     const entry = this.#expect('execute', 'query');
     if (entry === undefined) return;
     entry.copy = direction;
-    // The database ignores Sync while it reads COPY data: those already sent will get no answer.
-    if (direction === 'in') this.#state.queue.prune(isCopyEnd, isSync);
+    // The database ignores Sync while it reads COPY data: those already sent will get no answer, unless it fails before it reads them.
+    if (direction === 'in') this.#state.queue.doubtSyncs();
   }
 
   #functionResponse(): void {
@@ -232,9 +239,9 @@ export class Answers implements MessageSink {
     const { queue } = this.#state;
     for (let entry = queue.head; entry !== undefined; entry = queue.head) {
       if (entry.kind === 'sync') return;
-      this.#drop(entry, 'skipped', error);
+      this.#drop(entry, this.#state.doubt ? 'unanswered' : 'skipped', error);
     }
-    this.#state.skipping = error;
+    if (!this.#state.doubt) this.#state.skipping = error;
   }
 
   #readyForQuery(indicator: number | undefined): void {
@@ -267,7 +274,7 @@ export class Answers implements MessageSink {
         queue.shift();
         return entry.group;
       }
-      if (entry.kind !== 'copy-end') this.unmatched += 1;
+      if (entry.kind !== 'copy-end') this.#unmatch();
       this.#drop(entry, 'unanswered', undefined);
     }
     this.#takeBytes();
@@ -316,11 +323,17 @@ export class Answers implements MessageSink {
     this.#clientCopiesMark = fromClient;
     if (!wasReading) return;
     const { queue } = this.#state;
+    const inDoubt = queue.settleSyncs();
     if (error === undefined) queue.prune(isCopyEnd, isSyncOrCopyEnd);
-    else if (error.code === PROTOCOL_VIOLATION && entry.kind === 'query') this.#loseOne(error);
+    // A failed COPY may have read them, or have failed before: a trigger can raise any error, with any code.
+    else if (inDoubt) this.#state.doubt = true;
+    if (error !== undefined && error.code === PROTOCOL_VIOLATION && entry.kind === 'query') this.#loseOne(error);
   }
 
-  /** A message other than CopyData, CopyDone, CopyFail, Flush, Sync in the middle of COPY fails the COPY and is itself lost. */
+  /**
+   * A message other than CopyData, CopyDone, CopyFail, Flush, Sync in the middle of COPY fails the COPY and is itself lost; unless a trigger raised that code
+   * before the database read it.
+   */
   #loseOne(error: ServerError): void {
     let lost: Pending | undefined;
     const isLost = (entry: Pending): boolean => {
@@ -330,8 +343,9 @@ export class Answers implements MessageSink {
     };
     this.#state.queue.prune((entry) => entry === lost || entry.kind === 'copy-end', isLost);
     if (lost === undefined) return;
+    this.#state.doubt = true;
     this.#state.reject(lost, false);
-    this.#state.report(lost, 'skipped', error, 0, undefined);
+    this.#state.report(lost, 'unanswered', error, 0, undefined);
   }
 
   #listCommand(entry: Pending): void {
@@ -354,35 +368,6 @@ export class Answers implements MessageSink {
   }
 }
 
-/** What a database may send after start-up. */
-export function databaseRules(): ScannerRules {
-  return {
-    peer: 'database',
-    allowed: '123ACDEGHINSTVWZcdnst',
-    wanted: new Map([
-      ['1', 0],
-      ['2', 0],
-      ['3', 0],
-      ['C', 1024],
-      ['E', maxErrorFieldBytes * 4],
-      ['G', 0],
-      ['H', 0],
-      ['I', 0],
-      ['S', 8192],
-      ['T', 0],
-      ['V', 0],
-      ['W', 0],
-      ['Z', 1],
-      ['n', 0],
-      ['s', 0],
-      ['t', 2 + 65_535 * 4],
-    ]),
-    rowType: 'D',
-    copyType: 'd',
-    head: { type: 'A', bytes: 4 },
-  };
-}
-
 const PROTOCOL_VIOLATION = '08P01';
 const PORTAL_TAGS: ReadonlySet<string> = new Set([
   'CLOSE CURSOR',
@@ -392,6 +377,5 @@ const PORTAL_TAGS: ReadonlySet<string> = new Set([
   'ROLLBACK',
   'DISCARD ALL',
 ]);
-const isSync = (entry: Pending): boolean => entry.kind === 'sync';
 const isCopyEnd = (entry: Pending): boolean => entry.kind === 'copy-end';
 const isSyncOrCopyEnd = (entry: Pending): boolean => entry.kind === 'sync' || entry.kind === 'copy-end';

@@ -9,6 +9,7 @@ import {
   DEFAULT_CONVERSATION_LIMITS,
   type Statement,
   type StatementResult,
+  type StatementText,
 } from './records.ts';
 import { clientBytes, serverBytes } from './trace.ts';
 
@@ -129,6 +130,16 @@ const rows: readonly { readonly name: string; readonly talk: readonly string[]; 
   {
     name: 'copy in, extended, fails: the queue starts again at the Sync behind',
     talk: ['F P(:copy) B(::) E() S', 'B 1 2 G', 'F d(abc) c S', 'B E(22P02:bad) Z(I)', 'F Q(x)', 'B C(X) Z(I)'],
+    want: [
+      '#1 execute "copy" ""',
+      '#1 failed rows=0 !22P02 copy=3 IN-DOUBT',
+      '#2 query "x"',
+      '#2 completed rows=0 X IN-DOUBT',
+    ],
+  },
+  {
+    name: 'copy in, extended, fails, and no Sync was sent before its end: nothing is in doubt',
+    talk: ['F P(:copy) B(::) E() H', 'B 1 2 G', 'F d(abc) c S', 'B E(22P02:bad) Z(I)', 'F Q(x)', 'B C(X) Z(I)'],
     want: ['#1 execute "copy" ""', '#1 failed rows=0 !22P02 copy=3', '#2 query "x"', '#2 completed rows=0 X'],
   },
   {
@@ -146,11 +157,11 @@ const rows: readonly { readonly name: string; readonly talk: readonly string[]; 
     ],
     want: [
       '#1 execute "copy" ""',
-      '#1 failed rows=0 !22P02 copy=2',
+      '#1 failed rows=0 !22P02 copy=2 IN-DOUBT',
       '#2 query "x"',
-      '#2 completed rows=1 affected=1 X 1',
+      '#2 completed rows=1 affected=1 X 1 IN-DOUBT',
       '#3 query "y"',
-      '#3 completed rows=0 Y',
+      '#3 completed rows=0 Y IN-DOUBT',
     ],
   },
   {
@@ -159,10 +170,10 @@ const rows: readonly { readonly name: string; readonly talk: readonly string[]; 
     want: [
       '#1 query "copy"',
       '#2 query "lost"',
-      '#2 skipped rows=0 !08P01',
-      '#1 failed rows=0 !08P01 copy=1',
+      '#2 unanswered rows=0 !08P01 IN-DOUBT',
+      '#1 failed rows=0 !08P01 copy=1 IN-DOUBT',
       '#3 query "x"',
-      '#3 completed rows=0 X',
+      '#3 completed rows=0 X IN-DOUBT',
     ],
   },
   {
@@ -507,6 +518,18 @@ for (const row of faults) {
   });
 }
 
+test('conversation: a Parse that is long by its parameter types tells its text alone', () => {
+  const heard: StatementText[] = [];
+  const conversation = new Conversation(
+    { statement() {}, result() {}, parse: ({ text }) => heard.push(text) },
+    { limits: DEFAULT_CONVERSATION_LIMITS, now: () => 0 },
+  );
+  const parameterTypes = Array.from({ length: 17_000 }, () => 23);
+  const bytes = encodeClientMessage({ type: 'Parse', statement: 's', sql: 'select 1', parameterTypes });
+  conversation.fromClient(bytes);
+  assert.deepEqual(heard, [{ text: 'select 1', bodyBytes: bytes.length - 5, sha256: sha(bytes.subarray(5)) }]);
+});
+
 function started(
   limits: Partial<ConversationLimits>,
   observer: { statement(statement: Statement): unknown; result(result: StatementResult): unknown },
@@ -583,6 +606,7 @@ function sayResult(result: StatementResult): string {
       : `[${result.commands.map((command) => `${command.tag}:${command.rows}`).join('|')}]`,
     result.error === undefined ? '' : `!${result.error.code}`,
     result.copyBytes === 0 ? '' : `copy=${result.copyBytes}`,
+    result.uncertain && !result.statement.uncertain ? 'IN-DOUBT' : '',
     result.textRejected ? 'TEXT-REJECTED' : '',
   ]
     .filter((word) => word !== '')

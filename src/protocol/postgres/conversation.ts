@@ -1,4 +1,5 @@
-import { Answers, databaseRules } from './answers.ts';
+import { Answers } from './answers.ts';
+import { databaseRules } from './database-rules.ts';
 import type { ConversationLimits, ConversationObserver, TransactionStatus } from './records.ts';
 import { clientRules, Requests } from './requests.ts';
 import { type CompiledRules, compileRules, MessageScanner } from './scanner.ts';

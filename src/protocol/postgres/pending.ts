@@ -12,9 +12,12 @@ export type StatementMemory = {
 /** A portal as remembered. */
 export type PortalMemory = {
   readonly portal: Portal;
-  readonly uncertain: boolean;
+  /** Which statement stands behind it can not be told. Turns true when SQL changed names between the Bind and its answer. */
+  uncertain: boolean;
   readonly otherTexts: readonly StatementText[];
   readonly generation: number;
+  /** SQL-level changes of statement names seen when it was bound. */
+  readonly statementGeneration: number;
   readonly memoryBytes: number;
   executed: boolean;
 };
@@ -27,6 +30,9 @@ export type Pending = {
   /** Prepared statement made, closed or described by it. */
   readonly statementLink: NameLink<StatementMemory> | undefined;
   readonly portalLink: NameLink<PortalMemory> | undefined;
+  /** What an Execute runs, and the SQL-level changes of portal names seen when it was sent. */
+  portal: PortalMemory | undefined;
+  portalGeneration: number;
   readonly memoryBytes: number;
   /** Sync: sent while the database may have been reading COPY data, and may have ignored it. */
   maybeIgnored: boolean;
@@ -102,6 +108,32 @@ export class PendingQueue {
     }
   }
 
+  /** COPY data is read from now on: the Syncs right behind the head were sent already, and may be read as part of it. */
+  doubtSyncs(): void {
+    for (let at = this.#first + 1; at < this.#items.length; at += 1) {
+      const entry = this.#items[at];
+      if (entry?.kind !== 'sync') return;
+      entry.maybeIgnored = true;
+    }
+  }
+
+  /**
+   * COPY from the client is over: what stands behind its end was surely not read as part of it. True when Syncs before its end (all of them when it has none)
+   * may have been.
+   */
+  settleSyncs(): boolean {
+    let doubt = false;
+    let ended = false;
+    for (let at = this.#first + 1; at < this.#items.length; at += 1) {
+      const entry = this.#items[at];
+      if (entry === undefined) continue;
+      if (entry.kind === 'copy-end') ended = true;
+      else if (ended) entry.maybeIgnored = false;
+      else if (entry.maybeIgnored) doubt = true;
+    }
+    return doubt;
+  }
+
   /** Entries behind the head, up to and with the first that `isLast`; those that `drop` are removed. */
   prune(isLast: (entry: Pending) => boolean, drop: (entry: Pending) => boolean): void {
     const kept: (Pending | undefined)[] = [];
@@ -136,6 +168,8 @@ export function pendingEntry(
     statement,
     statementLink,
     portalLink,
+    portal: undefined,
+    portalGeneration: 0,
     memoryBytes,
     maybeIgnored: false,
     firstByteAtMs: -1,

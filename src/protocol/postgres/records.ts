@@ -95,7 +95,8 @@ export type Statement = {
   readonly unknown: 'statement' | 'portal' | undefined;
   /**
    * True when the text is what the client last said under that name but the database may hold another: the Parse is unanswered behind an
-   * unanswered Sync, or SQL-level PREPARE / DEALLOCATE ran since. `otherTexts` are the candidates known.
+   * unanswered Sync, SQL-level PREPARE / DEALLOCATE ran since, its name is not ASCII (what its bytes mean depends on client_encoding), or answers could not be
+   * matched before. `otherTexts` are the candidates known.
    */
   readonly uncertain: boolean;
   readonly otherTexts: readonly StatementText[];
@@ -112,7 +113,7 @@ export type StatementResult = {
   readonly statement: Statement;
   /**
    * completed; suspended (row limit of Execute reached); empty (no SQL in it); failed (`error`); skipped: never run, because something before it
-   * in the pipeline failed (`error` is that); unanswered: the session ended first.
+   * in the pipeline failed (`error` is that); unanswered: the session ended first, or which answer is its own can not be told.
    */
   readonly outcome: 'completed' | 'suspended' | 'empty' | 'failed' | 'skipped' | 'unanswered';
   /** Rows sent to the client, counted from DataRow. */
@@ -130,6 +131,8 @@ export type StatementResult = {
   readonly bytes: number;
   /** Bytes of CopyData bodies, to or from the client. */
   readonly copyBytes: number;
+  /** The statement was recorded as `uncertain`, or turned out so since: SQL before it in the pipeline changed names, or answers can not be matched. */
+  readonly uncertain: boolean;
   /** The recorded text's Parse turned out rejected, and yet the database answered: it ran one of `otherTexts` or a SQL-level PREPARE. */
   readonly textRejected: boolean;
   /** From the statement to the first byte of its answer, and to the end of it, by the conversation's clock. */

@@ -6,7 +6,7 @@ import { pendingEntry, type Pending, type PortalMemory, type StatementMemory } f
 import type { Definition, Portal, Statement, StatementText } from './records.ts';
 import type { MessageSink, ScannerRules } from './scanner.ts';
 import type { SessionState } from './session-state.ts';
-import { decodeStatementText, displayName } from './text.ts';
+import { decodeStatementText, displayName, isPlainName, nameKey } from './text.ts';
 
 /** The client's direction of a conversation: remembers names, reports statements, queues what the database must answer. */
 export class Requests implements MessageSink {
@@ -60,7 +60,10 @@ export class Requests implements MessageSink {
     const reader = new Reader('postgres: Parse', 'PG_PARSE', bytes, start, end);
     const key = reader.cstringLatin1('statement name');
     const from = reader.offset;
-    const stop = digest === undefined ? terminated('postgres: Parse', 'PG_PARSE', bytes, from, end, false) : end;
+    const stop =
+      digest === undefined
+        ? terminated('postgres: Parse', 'PG_PARSE', bytes, from, end, false)
+        : textEnd(bytes, from, end);
     const types: number[] = [];
     if (digest === undefined) {
       reader.skip('query', stop + 1 - from);
@@ -86,14 +89,14 @@ export class Requests implements MessageSink {
       generation: state.statementGeneration,
       memoryBytes: text.text.length * 2 + types.length * 8 + 256,
     };
-    const link = state.statements.change(key, memory, state.group);
+    const link = state.statements.change(nameKey(key), memory, state.group);
     this.#enqueue(pendingEntry('parse', state.group, undefined, link, undefined, 0));
   }
 
   #bind(bytes: Buffer, start: number, end: number, total: number, digest: string | undefined): void {
     const state = this.#state;
     const { portal: portalKey, statement: statementKey, reader } = readBindNames(bytes, start, end);
-    const link = state.statements.find(statementKey);
+    const link = state.statements.find(nameKey(statementKey));
     const memory = link?.value;
     const cut = digest === undefined ? undefined : { sha256: digest, bodyBytes: total };
     const values = readBoundValues(
@@ -112,17 +115,27 @@ export class Requests implements MessageSink {
     state.observer.bind?.(portal);
     if (state.skipping !== undefined) return;
     const portalMemory = this.#portalMemory(portal, link, values === NO_VALUES ? 256 : end - start + 256);
-    const portalLink = state.portals.change(portalKey, portalMemory, state.group);
+    const portalLink = state.portals.change(nameKey(portalKey), portalMemory, state.group);
     this.#enqueue(pendingEntry('bind', state.group, undefined, undefined, portalLink, portalMemory.memoryBytes));
   }
 
   #portalMemory(portal: Portal, link: NameLink<StatementMemory> | undefined, memoryBytes: number): PortalMemory {
     const { group, statementGeneration, portalGeneration } = this.#state;
-    const uncertain = link !== undefined && isUncertain(link, group, statementGeneration, link.value?.generation);
+    const uncertain =
+      link !== undefined &&
+      (!isPlainName(link.name) || isUncertain(link, group, statementGeneration, link.value?.generation));
     // A closed name says unknown; what it may still mean, should the Close be refused, is told all the same.
     const doubtful = link !== undefined && (uncertain || link.value === undefined);
     const otherTexts = doubtful ? olderTexts(link) : NO_TEXTS;
-    return { portal, uncertain, otherTexts, generation: portalGeneration, memoryBytes, executed: false };
+    return {
+      portal,
+      uncertain,
+      otherTexts,
+      generation: portalGeneration,
+      statementGeneration,
+      memoryBytes,
+      executed: false,
+    };
   }
 
   #execute(bytes: Buffer, start: number, end: number): void {
@@ -131,16 +144,19 @@ export class Requests implements MessageSink {
     const key = reader.cstringLatin1('portal');
     reader.int32('row limit');
     reader.end();
-    const link = state.portals.find(key);
+    const link = state.portals.find(nameKey(key));
     const statement = this.#executed(link, key);
-    this.#enqueue(pendingEntry('execute', state.group, statement, undefined, undefined, 0));
+    const entry = pendingEntry('execute', state.group, statement, undefined, undefined, 0);
+    entry.portal = link?.value;
+    entry.portalGeneration = state.portalGeneration;
+    this.#enqueue(entry);
   }
 
   #describe(bytes: Buffer, start: number, end: number): void {
     const state = this.#state;
     const { target, key } = readTarget('postgres: Describe', 'PG_DESCRIBE', bytes, start, end);
     if (state.skipping !== undefined) return;
-    const link = target === 'statement' ? state.statements.find(key) : undefined;
+    const link = target === 'statement' ? state.statements.find(nameKey(key)) : undefined;
     this.#enqueue(pendingEntry('describe', state.group, undefined, link, undefined, 0));
   }
 
@@ -149,8 +165,9 @@ export class Requests implements MessageSink {
     const { target, key } = readTarget('postgres: Close', 'PG_CLOSE', bytes, start, end);
     state.observer.close?.(target, displayName(key));
     if (state.skipping !== undefined) return;
-    const statementLink = target === 'statement' ? state.statements.change(key, undefined, state.group) : undefined;
-    const portalLink = target === 'portal' ? state.portals.change(key, undefined, state.group) : undefined;
+    const name = nameKey(key);
+    const statementLink = target === 'statement' ? state.statements.change(name, undefined, state.group) : undefined;
+    const portalLink = target === 'portal' ? state.portals.change(name, undefined, state.group) : undefined;
     this.#enqueue(pendingEntry('close', state.group, undefined, statementLink, portalLink, 0));
   }
 
@@ -209,7 +226,11 @@ export class Requests implements MessageSink {
     const { portal, executed } = memory;
     const { definition } = portal;
     const state = this.#state;
-    const uncertain = memory.uncertain || isUncertain(link, state.group, state.portalGeneration, memory.generation);
+    const uncertain =
+      memory.uncertain ||
+      state.doubt ||
+      !isPlainName(link.name) ||
+      isUncertain(link, state.group, state.portalGeneration, memory.generation);
     memory.executed = true;
     return this.#record({
       id: 0,
@@ -222,7 +243,8 @@ export class Requests implements MessageSink {
       unknown: definition === undefined ? 'statement' : undefined,
       uncertain,
       otherTexts: uncertain ? [...memory.otherTexts, ...olderPortalTexts(link)] : memory.otherTexts,
-      continued: executed,
+      // Of another text than the one told before, perhaps: then it is told in full.
+      continued: executed && !uncertain,
       functionOid: undefined,
       startedAtMs: state.nowMs,
     });
@@ -332,6 +354,12 @@ function readTarget(
   const key = reader.cstringLatin1('name');
   reader.end();
   return { target: letter === 0x53 ? 'statement' : 'portal', key };
+}
+
+/** Where the text ends in a cut body: its kept part may hold all of the text and the beginning of what stands behind it. */
+function textEnd(bytes: Buffer, start: number, end: number): number {
+  const zero = bytes.indexOf(0, start);
+  return zero < 0 || zero > end ? end : zero;
 }
 
 function readResultFormats(reader: Reader): void {

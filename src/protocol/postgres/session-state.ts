@@ -5,6 +5,7 @@ import type {
   ConversationLimits,
   ConversationObserver,
   ServerError,
+  Statement,
   StatementResult,
   TransactionStatus,
 } from './records.ts';
@@ -23,6 +24,11 @@ export class SessionState {
   /** SQL-level changes of statement or portal names seen in command tags. */
   statementGeneration = 0;
   portalGeneration = 0;
+  /**
+   * Set for good once it can not be told which of the client's messages an answer belongs to (a COPY failed with Syncs in it that the database may or may not
+   * have read as part of it; an answer that nothing waits for). From then on names mean nothing certain, and nothing is called skipped.
+   */
+  doubt = false;
   transactionStatus: TransactionStatus = 'I';
   /** By the clock, when the chunk being walked came. */
   nowMs = 0;
@@ -41,7 +47,12 @@ export class SessionState {
       this.statements.accept(entry.statementLink);
       if (entry.statementLink.value !== undefined) entry.statementLink.value.definition.state = 'accepted';
     }
-    if (entry.portalLink !== undefined) this.portals.accept(entry.portalLink);
+    if (entry.portalLink === undefined) return;
+    this.portals.accept(entry.portalLink);
+    const memory = entry.portalLink.value;
+    // SQL that stood between the client's Parse and this Bind in the pipeline changed what names mean.
+    if (memory !== undefined && memory.portal.statementName !== '')
+      memory.uncertain ||= memory.statementGeneration !== this.statementGeneration;
   }
 
   /** It did not. `failed`: it looked and refused; otherwise it skipped it. */
@@ -77,11 +88,18 @@ export class SessionState {
       error,
       bytes,
       copyBytes: entry.copyBytes,
+      uncertain: this.#textUncertain(entry, statement),
       textRejected: ANSWERED.has(outcome) && statement.definition?.state === 'rejected',
       firstByteMs: entry.firstByteAtMs < 0 ? totalMs : entry.firstByteAtMs - statement.startedAtMs,
       totalMs,
       transaction,
     });
+  }
+
+  #textUncertain({ portal, portalGeneration }: Pending, { uncertain, portalName }: Statement): boolean {
+    if (uncertain || this.doubt) return true;
+    if (portal === undefined) return false;
+    return portal.uncertain || (portalName !== '' && portalGeneration !== this.portalGeneration);
   }
 }
 

@@ -20,13 +20,25 @@ export function decodeStatementText(
   return { text, bodyBytes, ...cut };
 }
 
+/**
+ * What the database tells names apart by: NAMEDATALEN - 1 bytes, the rest is cut off without a word. Takes and gives one character a byte.
+ */
+export function nameKey(latin1: string): string {
+  return latin1.length > NAME_BYTES ? latin1.slice(0, NAME_BYTES) : latin1;
+}
+
+/** ASCII means the same in every client_encoding; other bytes may be another name after it changed, or the same as other bytes. */
+export function isPlainName(latin1: string): boolean {
+  for (let at = 0; at < latin1.length; at += 1) if (latin1.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
 /** A name as people read it, from its one-character-a-byte form. */
 export function displayName(latin1: string): string {
-  for (let at = 0; at < latin1.length; at += 1) {
-    if (latin1.charCodeAt(at) > 0x7f) return Buffer.from(latin1, 'latin1').toString('utf8');
-  }
-  return latin1;
+  return isPlainName(latin1) ? latin1 : Buffer.from(latin1, 'latin1').toString('utf8');
 }
+
+const NAME_BYTES = 63;
 
 /** Where the last whole UTF-8 character ends. */
 export function wholeCharacters(bytes: Buffer, start: number, end: number): number {
