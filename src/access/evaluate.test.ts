@@ -56,3 +56,10 @@ for (const [text, want] of rows) test(`expression: ${text}`, () => assert.equal(
 test('no answer is an EvaluationError', () => {
   assert.throws(() => run('email.local(labels.env) == "x"'), EvaluationError);
 });
+
+test('replacements inside replacements can not fill the memory', () => {
+  const doubled = (text: string, times: number): string =>
+    times === 0 ? text : doubled(`regexp.replace(${text}, "^(.*)$", "$1$1$1$1$1$1$1$1")`, times - 1);
+  assert.equal(String(run(doubled('strings.lower(labels.env)', 4).concat(' != "x"'))), 'true');
+  assert.throws(() => run(doubled('labels.env', 20).concat(' == "x"')), EvaluationError);
+});

@@ -125,6 +125,9 @@ function regexOf(node: Call): RE2JS {
   }
 }
 
+/** Of one text after a replacement, in UTF-16 units. */
+const maxReplacedLength = 64 * 1024;
+
 /** Every match replaced; `$1`, `${1}`, `$name`, `${name}` and `$$` as in Go. A text without a match is dropped. */
 function replace(regex: RE2JS, text: string, template: string): string | undefined {
   const matcher = regex.matcher(text);
@@ -139,9 +142,15 @@ function replace(regex: RE2JS, text: string, template: string): string | undefin
       return index === undefined || index > regex.groupCount() ? '' : (matcher.group(index) ?? '');
     };
     out += text.slice(from, matcher.start());
-    out += template.replaceAll(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) =>
-      whole === '$$' ? '$' : group(braced ?? bare ?? ''),
-    );
+    let size = out.length;
+    out += template.replaceAll(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
+      const by = whole === '$$' ? '$' : group(braced ?? bare ?? '');
+      size += by.length;
+      // Nested replacements multiply.
+      if (size > maxReplacedLength)
+        throw new EvaluationError(`regexp.replace: result exceeds maxReplacedLength ${maxReplacedLength}`);
+      return by;
+    });
     from = matcher.end();
   }
   return found ? out + text.slice(from) : undefined;
