@@ -1,5 +1,6 @@
 import { LoginError } from '../../errors.ts';
 import { lockInForce, type LockSubject } from '../../access/locks.ts';
+import { CERTIFICATE_BACKDATE_MS } from '../../pki/issue.ts';
 import { verifyHostCertificate, verifyUserCertificate } from '../../pki/verify.ts';
 import type { HostIdentity, UserIdentity, VerifiedCertificate } from '../../resource/identity.ts';
 import type { User } from '../../resource/resource.ts';
@@ -107,13 +108,25 @@ async function identifyPerson(
     );
   }
   const stored = await context.records.read('user', identity.user);
-  if (stored === undefined) throw new LoginError('USER_GONE', `user ${identity.user} does not exist any more`);
+  if (stored === undefined || isOfFormer(stored.resource, certificate)) throw userGone(identity.user);
   await refuseLocked(
     { user: identity.user, roles: stored.resource.spec.roles, certificate: certificate.fingerprint },
     context,
   );
   const { roles, traits } = stored.resource.spec;
   return { type: 'person', certificate, user: stored.resource, identity: { ...identity, roles, traits }, address };
+}
+
+/** The certificate was issued before the user's record was made: to a removed user of the same name. */
+export function isOfFormer({ spec }: User, certificate: VerifiedCertificate): boolean {
+  // Certificates are dated back, in whole seconds.
+  const issuedMs = certificate.notBeforeMs + CERTIFICATE_BACKDATE_MS + 1000;
+  return spec.created_by !== undefined && issuedMs <= Date.parse(spec.created_by.time);
+}
+
+/** For a certificate whose user was removed. */
+export function userGone(name: string): LoginError {
+  return new LoginError('USER_GONE', `user ${name} does not exist any more`);
 }
 
 /** Throws LoginError `LOCKED` with the lock's own words. */

@@ -5,7 +5,7 @@ import { LoginError } from '../../errors.ts';
 import { parsePublicKey } from '../../pki/keys.ts';
 import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
 import type { Role } from '../../resource/resource.ts';
-import type { Caller } from './caller.ts';
+import { isOfFormer, userGone, type Caller } from './caller.ts';
 import { issueForDatabaseUser } from './certificates.ts';
 import { emit, preferenceOf, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
@@ -84,7 +84,7 @@ async function requireAccess(
       `this agent does not serve database ${service}, as far as its heartbeats say`,
     );
   const user = (await context.records.read('user', client.identity.user))?.resource;
-  if (user === undefined) throw new LoginError('USER_GONE', `user ${client.identity.user} does not exist any more`);
+  if (user === undefined || isOfFormer(user, client)) throw userGone(client.identity.user);
   // A role taken away since the certificate was made counts at once; one added since counts with the next certificate.
   const names = client.identity.roles.filter((name) => user.spec.roles.includes(name));
   const roles = new Map<string, Role>();
@@ -92,21 +92,26 @@ async function requireAccess(
     const role = (await context.records.read('role', name))?.resource;
     if (role !== undefined) roles.set(name, role);
   }
-  const decided = authorize({
-    identity: client.identity,
-    certificate: client,
-    roleByName: (name) => roles.get(name),
-    database,
-    databaseUser: request.databaseUser,
-    databaseName: request.databaseName,
-    // The agent decides about replication when it knows the start-up packet.
-    replication: false,
-    locks: (await context.records.list('lock')).map((stored) => stored.resource),
-    locksAgeMs: 0,
-    nowMs: context.clock.now(),
-    clientAddress: opening.clientAddress.slice(0, opening.clientAddress.lastIndexOf(':')).replace(/^\[(.*)\]$/u, '$1'),
-    preference: await preferenceOf(context),
-    hostId,
-  });
-  if ('type' in decided) throw new LoginError('DATABASE_DENIED', decided.message);
+  // So does a trait taken away: what the certificate says and what the record says must both allow it.
+  for (const traits of [client.identity.traits, user.spec.traits]) {
+    const decided = authorize({
+      identity: { ...client.identity, traits },
+      certificate: client,
+      roleByName: (name) => roles.get(name),
+      database,
+      databaseUser: request.databaseUser,
+      databaseName: request.databaseName,
+      // The agent decides about replication when it knows the start-up packet.
+      replication: false,
+      locks: (await context.records.list('lock')).map((stored) => stored.resource),
+      locksAgeMs: 0,
+      nowMs: context.clock.now(),
+      clientAddress: opening.clientAddress
+        .slice(0, opening.clientAddress.lastIndexOf(':'))
+        .replace(/^\[(.*)\]$/u, '$1'),
+      preference: await preferenceOf(context),
+      hostId,
+    });
+    if ('type' in decided) throw new LoginError('DATABASE_DENIED', decided.message);
+  }
 }

@@ -11,6 +11,7 @@ import { actorOf, identifyCaller, type Caller, type Person } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Connection } from './listener.ts';
 import { limited, rolesOfUser } from './sign-in.ts';
+import { whileStanding } from './standing.ts';
 
 /** Every call passes here: who calls, may they, then the handler, then errors into words that may cross the wire. */
 
@@ -79,12 +80,14 @@ async function* streamed(
   try {
     const caller = await admit(name, request, at, context);
     const ends = new AbortController();
-    // A stream must not outlive what allowed it: the caller comes back with a renewed certificate.
-    const timer =
+    // A stream must not outlive what allowed it, be it a certificate, a role or the absence of a lock.
+    const standing =
       'certificate' in caller
-        ? context.clock.after(caller.certificate.notAfterMs - context.clock.now(), () => ends.abort(), {
-            background: true,
-          })
+        ? whileStanding(
+            () => stillAllowed(name, request, at, context),
+            () => ends.abort(),
+            context.clock,
+          )
         : undefined;
     try {
       yield* handler(request, {
@@ -93,11 +96,24 @@ async function* streamed(
         signal: AbortSignal.any([at.signal, ends.signal, context.closing]),
       }) as AsyncIterable<object>;
     } finally {
-      timer?.cancel();
+      standing?.cancel();
     }
   } catch (error) {
     throw told(name, error, context);
   }
+}
+
+// Also when the store can not say: the caller comes back, and is asked again.
+async function stillAllowed(
+  name: MethodName,
+  request: unknown,
+  at: HandlerContext,
+  context: AuthContext,
+): Promise<void> {
+  const connection = at.values.get(connectionKey);
+  if (connection === undefined) throw new BugError('a call without a connection');
+  const refusal = await refusalOf(PERMISSIONS[name], await identifyCaller(connection, context), request, context);
+  if (refusal !== undefined) throw refusal;
 }
 
 async function admit(name: MethodName, request: unknown, at: HandlerContext, context: AuthContext): Promise<Caller> {

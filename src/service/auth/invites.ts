@@ -20,7 +20,7 @@ import { actorOf } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { isConflict } from './records.ts';
-import { requireRoles } from './resources.ts';
+import { forgetUser, requireRoles } from './resources.ts';
 import { limited } from './sign-in.ts';
 
 /** New users and resets: an administrator makes a link, the person sets password and one-time code with it. */
@@ -60,6 +60,8 @@ export async function addUser(request: AddUserRequest, { caller, context }: Call
     },
   };
   const name = user.metadata.name;
+  // Left over from a user of the same name who was removed; before the record, so that no moment has both.
+  if ((await context.records.read('user', name)) === undefined) await forgetUser(name, context);
   try {
     await context.records.put(user, { expect: 'absent' });
   } catch (error) {
@@ -70,8 +72,6 @@ export async function addUser(request: AddUserRequest, { caller, context }: Call
       );
     throw error;
   }
-  // Left over from a user of the same name who was removed.
-  await removeCredentials(context.store, name);
   await emit(
     context,
     auditEvent('T1002I', {

@@ -262,6 +262,33 @@ test('five failures lock sign-in for 30 minutes, however many come at once; an a
   await auth.signIn(dave);
 });
 
+test('the certificate of a removed user is not one of the next user of that name', async () => {
+  const before = auth.connect(await auth.signIn(await auth.addUser('rita', { roles: ['access'] }))).client;
+  await before.listDatabases({});
+  await auth.admin.client.deleteResource({ kind: 'user', name: 'rita' });
+  auth.clock.offsetMs += 3000;
+  const next = await auth.addUser('rita', { roles: ['editor'] });
+  assert.match((await refusal(before.listDatabases({}))).rawMessage, /does not exist any more/);
+  assert.match(
+    (await refusal(before.issueUserCertificate({ publicKey: newKeys().publicKey }))).rawMessage,
+    /does not exist any more/,
+  );
+  await auth.connect(await auth.signIn(next)).client.listDatabases({});
+});
+
+test('a refusal does not tell a hidden database from none', async () => {
+  const blind = await auth.addUser('blind', { roles: ['auditor'] });
+  const person = auth.connect(await auth.signIn(blind)).client;
+  await auth.serve(agent, [{ name: 'orders' }]);
+  const words = async (service: string) => {
+    const keys = newKeys();
+    const route = { service, protocol: 'postgres', databaseUser: 'postgres', databaseName: 'shop' };
+    const error = await refusal(person.issueUserCertificate({ publicKey: keys.publicKey, route }));
+    return error.rawMessage.replaceAll(service, '');
+  };
+  assert.equal(await words('orders'), await words('no-such'));
+});
+
 test('wrong guesses do not shorten what an administrator locked', async () => {
   const mallory = await auth.addUser('mallory', { roles: ['access'] });
   const record = (await auth.admin.client.getResource({ kind: 'user', name: 'mallory' })).resource;

@@ -86,7 +86,8 @@ export async function requireRoles(user: User, context: AuthContext): Promise<vo
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-async function forgetUser(name: string, context: AuthContext): Promise<void> {
+/** Removes password, one-time code and open links of a user who is not there (any more). */
+export async function forgetUser(name: string, context: AuthContext): Promise<void> {
   await removeCredentials(context.store, name);
   await removeInvites(context.store, name);
 }

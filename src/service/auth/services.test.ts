@@ -157,6 +157,9 @@ test('a lock and a lost role count at the next database certificate', async () =
   const put = (json: string) => auth.admin.client.putResource({ json, mode: PutResourceRequest_Mode.UPSERT });
   await put(before.replace('"access"', '"auditor"'));
   assert.match((await refusal(ask())).rawMessage, /access to db denied/);
+  await put(before.replace('"reader"', '"writer"'));
+  assert.match((await refusal(ask())).rawMessage, /access to db denied/);
+  assert.match((await refusal(ask({ user: 'writer' }))).rawMessage, /access to db denied/);
   await put(before);
   await ask();
 });

@@ -1,6 +1,6 @@
 import type { IssueUserCertificateRequest } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { authorize } from '../../access/grant.ts';
-import { resolveRoute } from '../../access/reach.ts';
+import { allowedOn, resolveRoute } from '../../access/reach.ts';
 import { sessionTtl } from '../../access/session.ts';
 import type { Denial } from '../../access/decision.ts';
 import { LoginError } from '../../errors.ts';
@@ -49,7 +49,9 @@ async function allowedRoute(
 ): Promise<Route> {
   const candidates = (await knownDatabases(context))
     .filter((known) => known.database.metadata.name === wanted.service)
-    .map((known) => known.database);
+    .map((known) => known.database)
+    // What a person may not see is not there: no refusal tells one from the other.
+    .filter((database) => allowedOn(caller.identity, roles, database) !== undefined);
   // Several agents may serve one name with labels of their own: one that allows is enough here, each decides again for itself.
   let refusal: LoginError | undefined;
   for (const database of candidates) {
