@@ -15,8 +15,12 @@ export type Io = {
   nowMs(): number;
 };
 
-/** The real terminal of this process. */
+/** The real terminal of this process. Whoever stops reading its results (`| head`) ends it, as a SIGPIPE would. */
 export function processIo(): Io {
+  process.stdout.on('error', (error) => process.exit(isBrokenPipe(error) ? BROKEN_PIPE_EXIT : 1));
+  process.stderr.on('error', (error) => {
+    if (!isBrokenPipe(error)) throw error;
+  });
   return {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -55,5 +59,11 @@ export function visible(text: string): string {
   });
 }
 
+function isBrokenPipe(error: Error): boolean {
+  return 'code' in error && error.code === 'EPIPE';
+}
+
+/** 128 + SIGPIPE, as a shell tells it. */
+const BROKEN_PIPE_EXIT = 141;
 /** C0, DEL, C1, line and paragraph separators, bidirectional embeddings, overrides and isolates. */
 const HARMFUL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;

@@ -7,6 +7,7 @@ import { DiagnosticsServer } from '../telemetry/diagnostics.ts';
 import { createInstruments, type Instruments } from '../telemetry/instruments.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { addressText } from './address-text.ts';
 import { programVersion } from './program-version.ts';
 import type { RunningService } from './service.ts';
 import { startServices } from './start-services.ts';
@@ -108,13 +109,14 @@ type DiagnosticParts = {
 
 async function listenDiagnostics(config: Config, parts: DiagnosticParts): Promise<DiagnosticsServer | undefined> {
   if (config.diagAddr === undefined) return undefined;
-  const { host, port } = config.diagAddr;
   const readiness = () =>
     new Map(
       parts.names.map((name) => [name, parts.running.get(name)?.readiness() ?? { ready: false, reason: 'starting' }]),
     );
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return DiagnosticsServer.listen({ address }, { log: parts.log, metrics: parts.metrics, readiness });
+  return DiagnosticsServer.listen(
+    { address: addressText(config.diagAddr) },
+    { log: parts.log, metrics: parts.metrics, readiness },
+  );
 }
 
 function readText(path: string): string {
@@ -133,7 +135,7 @@ function prepareFolder(folder: string): void {
   } catch (error) {
     throw new StorageError(
       'DATA_DIR_UNUSABLE',
-      `data_dir ${folder} can not be made or is not ours; give another data_dir or its owner this user`,
+      `data_dir ${folder} can not be made, or belongs to somebody else: make it and give it to this user, or name another`,
       { cause: error },
     );
   }
