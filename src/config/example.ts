@@ -1,46 +1,47 @@
-/** A `tessera.yaml` to start from, with comments, for `tessera configure`. `parseConfig` accepts every one as printed. */
+/** A `tessera.yaml` to start from, with comments: what `tessera configure` prints. `parseConfig` accepts every one. */
 
-export type ExampleKind = 'auth' | 'proxy' | 'db' | 'all';
+export const EXAMPLE_ROLES = ['auth', 'proxy', 'db'] as const;
+export type ExampleRole = (typeof EXAMPLE_ROLES)[number];
 
 /** What an example fills in; each has a stand-in that is plainly one. */
 export type ExampleValues = {
-  readonly clusterName?: string;
+  readonly clusterName?: string | undefined;
   /** host:port */
-  readonly publicAddr?: string;
-  readonly authServer?: string;
-  readonly proxyServer?: string;
-  readonly caPin?: string;
-  readonly joinTokenFile?: string;
-  readonly dataDir?: string;
-  readonly database?: { readonly name: string; readonly uri: string };
+  readonly publicAddr?: string | undefined;
+  readonly authServer?: string | undefined;
+  readonly proxyServer?: string | undefined;
+  readonly caPins?: readonly string[] | undefined;
+  readonly joinTokenFile?: string | undefined;
+  readonly dataDir?: string | undefined;
 };
 
-/** Values are quoted, so nothing that a flag says can change the file's meaning. */
-export function exampleConfig(kind: ExampleKind, values: ExampleValues = {}): string {
-  const parts = [header(kind, values)];
-  if (kind === 'auth' || kind === 'all') parts.push(authSection(values));
-  if (kind === 'proxy' || kind === 'all') parts.push(proxySection(values));
-  if (kind === 'db' || kind === 'all') parts.push(databaseSection(values));
-  return `${parts.join('\n')}`;
+/** For one process with these roles. Values are quoted, so nothing that a flag says can change the file's meaning. */
+export function exampleConfig(roles: ReadonlySet<ExampleRole>, values: ExampleValues = {}): string {
+  const parts = [header(roles, values)];
+  if (roles.has('auth')) parts.push(authSection(roles, values));
+  if (roles.has('proxy')) parts.push(proxySection(values));
+  if (roles.has('db')) parts.push(databaseSection());
+  return parts.join('\n');
 }
 
-function header(kind: ExampleKind, values: ExampleValues): string {
+function header(roles: ReadonlySet<ExampleRole>, values: ExampleValues): string {
   const lines = ['version: v1', 'tessera:', `  data_dir: ${quoted(values.dataDir ?? '/var/lib/tessera')}`];
-  if (kind === 'proxy')
+  if (roles.has('proxy') && !roles.has('auth'))
     lines.push(
       '  # The Auth Service, on the private network.',
       `  auth_server: ${quoted(values.authServer ?? 'auth.internal:3025')}`,
     );
-  if (kind === 'db')
+  if (roles.has('db') && !roles.has('proxy'))
     lines.push(
       '  # One proxy or a list: the agent keeps a tunnel to each.',
       `  proxy_server: ${quoted(values.proxyServer ?? 'access.example.com:3080')}`,
     );
-  if (kind === 'proxy' || kind === 'db') {
+  if (!roles.has('auth')) {
+    const pins = values.caPins ?? [`sha256:${'0'.repeat(64)}`];
     lines.push(
       '  # From "tessera tokens add": read at the first start alone.',
       `  join_token_file: ${quoted(values.joinTokenFile ?? '/etc/tessera/join-token')}`,
-      `  ca_pin: ${quoted(values.caPin ?? `sha256:${'0'.repeat(64)}`)}`,
+      `  ca_pin: [${pins.map(quoted).join(', ')}]`,
     );
   }
   lines.push(
@@ -52,14 +53,15 @@ function header(kind: ExampleKind, values: ExampleValues): string {
   return lines.join('\n');
 }
 
-function authSection(values: ExampleValues): string {
+function authSection(roles: ReadonlySet<ExampleRole>, values: ExampleValues): string {
+  const listen = roles.has('proxy') ? '127.0.0.1:3025' : '0.0.0.0:3025';
   return [
     'auth_service:',
     '  enabled: yes',
     '  # Stands in every certificate: can not change after the first start.',
     `  cluster_name: ${quoted(values.clusterName ?? 'example')}`,
-    '  # Reachable by proxies alone: 0.0.0.0:3025 when they run on other machines.',
-    '  listen_addr: "127.0.0.1:3025"',
+    '  # For proxies alone: 0.0.0.0:3025 when one runs on another machine.',
+    `  listen_addr: ${quoted(listen)}`,
     '',
   ].join('\n');
 }
@@ -77,14 +79,14 @@ function proxySection(values: ExampleValues): string {
   ].join('\n');
 }
 
-function databaseSection(values: ExampleValues): string {
+function databaseSection(): string {
   return [
     'db_service:',
     '  enabled: yes',
     '  databases:',
-    `  - name: ${quoted(values.database?.name ?? 'orders')}`,
+    '  - name: orders',
     '    protocol: postgres',
-    `    uri: ${quoted(values.database?.uri ?? 'orders.internal:5432')}`,
+    '    uri: orders.internal:5432',
     '    static_labels: {env: prod}',
     '  # "db" resources with these labels are served too.',
     '  resources:',

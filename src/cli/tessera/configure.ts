@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { ExampleRole } from '../../config/example.ts';
 import type { Outcome } from '../command.ts';
 import { failure, UsageError } from '../failure.ts';
 import { writeAtomic } from '../files.ts';
@@ -19,7 +20,7 @@ export type ConfigureOptions = {
 
 /** Prints (or writes, mode 0600) a `tessera.yaml` to start from, checked before it is given out. */
 export async function configure(io: Io, options: ConfigureOptions): Promise<Outcome> {
-  const text = configText(options);
+  const text = await configText(options);
   const { parseConfig } = await import('../../config/parse.ts');
   parseConfig(text, options.output ?? 'tessera.yaml');
   if (options.output === undefined || options.output === '-') {
@@ -34,55 +35,33 @@ export async function configure(io: Io, options: ConfigureOptions): Promise<Outc
 }
 
 /** The text of a configuration for these roles. Throws UsageError for what is missing. */
-export function configText(options: ConfigureOptions): string {
-  const roles = new Set(options.roles ?? ['auth', 'proxy']);
-  for (const role of roles)
-    if (!ROLES.has(role)) throw new UsageError(`--roles: expected auth, proxy or db, got "${role}"`);
-  const lines = [
-    'version: v1',
-    'tessera:',
-    `  data_dir: ${quote(options.dataDir)}`,
-    ...(roles.has('auth') ? [] : joinLines(options, roles)),
-  ];
-  if (roles.has('auth')) {
-    const name = needed(options.clusterName, 'role auth needs --cluster-name');
-    lines.push('auth_service:', '  enabled: yes', `  cluster_name: ${quote(name)}`, '  listen_addr: 0.0.0.0:3025');
+async function configText(options: ConfigureOptions): Promise<string> {
+  const { EXAMPLE_ROLES, exampleConfig } = await import('../../config/example.ts');
+  const roles = new Set<ExampleRole>();
+  for (const wanted of options.roles ?? ['auth', 'proxy']) {
+    const role = EXAMPLE_ROLES.find((known) => known === wanted);
+    if (role === undefined) throw new UsageError(`--roles: expected auth, proxy or db, got "${wanted}"`);
+    roles.add(role);
   }
-  if (roles.has('proxy')) {
-    const address = needed(options.publicAddr, 'role proxy needs --public-addr=<name:port>');
-    lines.push('proxy_service:', '  enabled: yes', '  listen_addr: 0.0.0.0:3080', `  public_addr: ${quote(address)}`);
-  }
-  if (roles.has('db')) {
-    lines.push(
-      'db_service:',
-      '  enabled: yes',
-      '  databases:',
-      '    - name: orders',
-      '      protocol: postgres',
-      '      uri: localhost:5432',
-    );
-  }
-  return `${lines.join('\n')}\n`;
+  const { clusterName, publicAddr, authServer, proxyServer, token, caPin, dataDir } = options;
+  const [auth, proxy, database] = EXAMPLE_ROLES.map((role) => roles.has(role));
+  need(auth, clusterName, 'role auth needs --cluster-name');
+  need(proxy, publicAddr, 'role proxy needs --public-addr=<name:port>');
+  need(!auth, token, 'joining a cluster needs --token=<file>; see `tessera tokens add`');
+  need(!auth, caPin, 'joining a cluster needs --ca-pin; see `tessera tokens add`');
+  need(proxy && !auth, authServer, 'role proxy without auth needs --auth-server');
+  need(database && !proxy, proxyServer, 'role db without proxy needs --proxy-server');
+  return exampleConfig(roles, {
+    clusterName,
+    publicAddr,
+    authServer,
+    proxyServer,
+    caPins: caPin,
+    joinTokenFile: token,
+    dataDir,
+  });
 }
 
-/** What a process without Auth needs to join the cluster. */
-function joinLines(options: ConfigureOptions, roles: ReadonlySet<string>): string[] {
-  const token = needed(options.token, 'joining a cluster needs --token=<file>; see `tessera tokens add`');
-  const pins = needed(options.caPin, 'joining a cluster needs --ca-pin; see `tessera tokens add`');
-  const where = roles.has('proxy')
-    ? `  auth_server: ${quote(needed(options.authServer, 'role proxy without auth needs --auth-server'))}`
-    : `  proxy_server: ${quote(needed(options.proxyServer, 'role db needs --proxy-server'))}`;
-  return [`  join_token_file: ${quote(token)}`, `  ca_pin: [${pins.map(quote).join(', ')}]`, where];
+function need(wanted: boolean | undefined, value: unknown, message: string): void {
+  if (wanted === true && value === undefined) throw new UsageError(message);
 }
-
-function needed<T>(value: T | undefined, message: string): T {
-  if (value === undefined) throw new UsageError(message);
-  return value;
-}
-
-/** A YAML scalar: plain when that can not be misread, else a JSON string, which is YAML too. */
-function quote(value: string): string {
-  return /^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$/.test(value) ? value : JSON.stringify(value);
-}
-
-const ROLES = new Set(['auth', 'proxy', 'db']);

@@ -2,7 +2,7 @@ import type { AuthConnection } from '../../rpc/client.ts';
 import type { AuthTrust, ClientIdentity } from '../../rpc/dial.ts';
 import { failure } from '../failure.ts';
 import type { Io } from '../io.ts';
-import { parseProxyAddress } from '../address.ts';
+import { parseProxyAddress, printProxyAddress } from '../address.ts';
 import type { KeyPair, Profile } from './profile.ts';
 import { ProfileStore } from './profile.ts';
 
@@ -65,9 +65,8 @@ export async function connectThroughProxy(
   identity?: ClientIdentity,
 ): Promise<AuthConnection> {
   const { connectAuth } = await import('../../rpc/client.ts');
-  const address = parseProxyAddress(proxy);
   return connectAuth({
-    addresses: [`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`],
+    addresses: [printProxyAddress(parseProxyAddress(proxy))],
     via: 'proxy',
     identity:
       identity === undefined ? undefined : { certificate: identity.certificate, privateKey: identity.privateKey },

@@ -1,3 +1,4 @@
+import { addressText } from '../address-text.ts';
 import type { Address } from '../../config/schema.ts';
 import type { ProxyServer } from '../../resource/resource.ts';
 
@@ -51,9 +52,4 @@ export class ProxyAddresses {
     this.#last = text;
     this.#onChange(addresses);
   }
-}
-
-/** `host:port`, with brackets around IPv6. */
-export function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -22,7 +22,7 @@ import { ServedDatabases } from './databases.ts';
 import { databaseServerOf, Heartbeat } from './heartbeat.ts';
 import { HealthChecks } from './health.ts';
 import { readJoinToken } from '../join-token.ts';
-import { addressText } from './proxies.ts';
+import { addressText } from '../address-text.ts';
 import { Sessions } from './sessions.ts';
 import { Trust } from '../trust.ts';
 import { Tunnels } from './tunnels.ts';
