@@ -30,6 +30,8 @@ export type FakeCluster = {
   readonly calls: string[];
   /** Milliseconds that certificates of people live. */
   ttlMs: number;
+  /** The proxy was taken over: it names an authority of its own and answers as Auth itself. */
+  lies: boolean;
   /** When set, what ListDatabases is refused with. */
   refusal?: string;
   close(): void;
@@ -39,6 +41,7 @@ export type FakeCluster = {
 export async function startFakeCluster(names: readonly string[] = ['localhost']): Promise<FakeCluster> {
   const clock = (): number => Date.now();
   const host = await createAuthority('host', 'fake', clock);
+  const liar = await createAuthority('host', 'fake', clock);
   const user = await createAuthority('user', 'fake', clock);
   const db = await createAuthority('db', 'fake', clock);
   const cluster: FakeCluster = {
@@ -48,6 +51,7 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
     events: [],
     calls: [],
     ttlMs: 3_600_000,
+    lies: false,
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -64,17 +68,18 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
             cluster_name: 'fake',
             server_version: '0',
             proxy: { public_addr: cluster.proxy },
-            host_authorities: [host.certificatePem],
+            host_authorities: [(cluster.lies ? liar : host).certificatePem],
             ca_pins: [host.pin],
           })
         : '{}',
     );
   });
   const inner = tls.createSecureContext(await serverIdentity(host, 'auth', []));
+  const lying = tls.createSecureContext(await serverIdentity(liar, 'auth', []));
   const server = tls.createServer(
     {
       ...(await serverIdentity(host, 'proxy', names)),
-      SNICallback: (name, done) => (name === AUTH_SERVER_NAME ? done(null, inner) : done(null)),
+      SNICallback: (name, done) => (name === AUTH_SERVER_NAME ? done(null, cluster.lies ? lying : inner) : done(null)),
       ALPNProtocols: ['tessera-auth', 'http/1.1'],
       requestCert: true,
       rejectUnauthorized: false,

@@ -143,6 +143,27 @@ test('another cluster at the address of a pinned one is refused', async () => {
   }
 });
 
+test('a proxy that was taken over can not put itself in the place of an Auth Service that is known', async () => {
+  const home = await signedIn();
+  cluster.lies = true;
+  cluster.calls.length = 0;
+  try {
+    const login = ['login', '--force', `--proxy=${cluster.proxy}`, '--user=alice'];
+    const link = ['invite', `https://${cluster.proxy}/web/invite/${INVITE}`];
+    for (const args of [login, [...login, '--insecure'], ['logout'], login, link]) {
+      const result = await tsh(home, args, `${PASSWORD}\n${CODE}\n`);
+      if (args[0] !== 'logout') assert.match(result.err, /not signed by this cluster's host authority/, args.join(' '));
+    }
+    assert.deepEqual(cluster.calls, [], 'no password was sent');
+  } finally {
+    cluster.lies = false;
+  }
+  assert.equal(
+    (await tsh(home, ['login', `--proxy=${cluster.proxy}`, '--user=alice'], `${PASSWORD}\n${CODE}\n`)).code,
+    0,
+  );
+});
+
 test('--insecure is said aloud and pins', async () => {
   const home = newHome();
   const result = await tsh(

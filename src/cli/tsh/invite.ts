@@ -18,10 +18,12 @@ export type InviteOptions = { readonly caPin?: readonly string[] | undefined; re
 export async function invite(io: Io, linkText: string, options: InviteOptions): Promise<Outcome> {
   const link = parseInviteLink(linkText);
   const proxy = printProxyAddress(link.proxy);
+  const store = new ProfileStore(io);
   const trust = {
     caPins: options.caPin ?? [],
     insecure: options.insecure ?? false,
-    pinned: new ProfileStore(io).proxyAuthorities(proxy),
+    pinned: store.proxyAuthorities(proxy),
+    hostAuthorities: store.knownHostAuthorities(proxy),
   };
   const contact = await withProgress(io, `asking ${proxy}`, contactProxy(io, link.proxy, trust));
   const connection = await connectThroughProxy(io, proxy, { hostAuthorities: contact.hostAuthorities });

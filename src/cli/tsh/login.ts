@@ -44,6 +44,7 @@ export async function login(io: Io, options: LoginOptions): Promise<Outcome> {
     caPins: options.caPin ?? [],
     insecure: options.insecure ?? false,
     pinned: store.proxyAuthorities(proxy),
+    hostAuthorities: store.knownHostAuthorities(proxy),
   };
   const contact = await withProgress(io, `asking ${proxy}`, contactProxy(io, address, trust));
   const user = wantedUser ?? before?.user ?? (await prompter.text(`User name at ${contact.clusterName}`));

@@ -102,6 +102,14 @@ export class ProfileStore {
     return splitPem(readIfThere(this.proxyAuthoritiesPath({ proxy })) ?? '');
   }
 
+  /** The host authorities of every cluster that was signed in to through this proxy; they outlive a sign-out. */
+  knownHostAuthorities(proxy: string): string[] {
+    const folder = join(this.#keys({ proxy }), 'cas');
+    return entries(folder)
+      .filter((entry) => entry.endsWith('.pem'))
+      .flatMap((entry) => splitPem(readIfThere(join(folder, entry)) ?? ''));
+  }
+
   hostAuthorities(profile: Profile): string[] {
     return splitPem(readIfThere(join(this.#keys(profile), 'cas', `${safe(profile.cluster)}.pem`)) ?? '');
   }

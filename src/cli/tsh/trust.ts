@@ -25,8 +25,10 @@ export type TrustOptions = {
   readonly caPins: readonly string[];
   /** Believe the proxy unseen. Said aloud. */
   readonly insecure: boolean;
-  /** PEM, of an earlier sign-in. */
+  /** PEM, of an earlier sign-in: what the proxy's certificate may chain to. */
   readonly pinned: readonly string[];
+  /** PEM, as Auth itself told them at an earlier sign-in: a proxy that is proved, and was taken over since, does not replace them. Empty: none yet. */
+  readonly hostAuthorities: readonly string[];
 };
 
 /**
@@ -39,7 +41,7 @@ export async function contactProxy(io: Io, proxy: ProxyAddress, options: TrustOp
   if (options.caPins.length > 0) return byPin(proxy, options.caPins, ask);
   const roots = [...getCACertificates('default'), ...getCACertificates('system')];
   try {
-    const answer = await ask([...options.pinned, ...roots]);
+    const answer = withKnown(await ask([...options.pinned, ...roots]), options.hostAuthorities);
     return contact(answer, await proxyAuthoritiesOf(answer, ask), 'known authorities');
   } catch (error) {
     if (!isDistrust(error)) throw error;
@@ -94,6 +96,10 @@ async function byPin(proxy: ProxyAddress, pins: readonly string[], ask: Ask): Pr
       error,
     );
   }
+}
+
+function withKnown(answer: Answer, hostAuthorities: readonly string[]): Answer {
+  return hostAuthorities.length === 0 ? answer : { ...answer, ping: { ...answer.ping, hostAuthorities } };
 }
 
 /** The host authorities when they alone prove the proxy's certificate, else the root that did. */
