@@ -1,6 +1,6 @@
 // Reference pages that people keep by hand must name exactly what there is.
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 
@@ -35,7 +35,7 @@ test('every link from one page to another leads somewhere', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)]
       .map((match) => match[1] ?? '')
-      .filter((target) => !isFile(join(top, page, '..', target)))
+      .filter((target) => !existsSync(join(top, page, '..', target)))
       .map((target) => `${page}: ${target}`),
   );
   assert.deepEqual(broken, []);
@@ -47,17 +47,8 @@ test('every source file that ARCHITECTURE.md and the decisions name exists', () 
   const missing = pages.flatMap((page) =>
     [...read(page).matchAll(/`([\w/.-]+\.ts)`/g)]
       .map((match) => match[1] ?? '')
-      .filter((name) => !isFile(join(top, name)) && !files.some((file) => file.endsWith(`/${name}`)))
+      .filter((name) => !existsSync(join(top, name)) && !files.some((file) => file.endsWith(`/${name}`)))
       .map((name) => `${page}: ${name}`),
   );
   assert.deepEqual(missing, []);
 });
-
-function isFile(path: string): boolean {
-  try {
-    readFileSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
