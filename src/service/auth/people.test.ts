@@ -215,6 +215,12 @@ test('one error for a wrong user, password or code; the audit log knows which', 
   await auth.signIn(alice);
 });
 
+test('a name that is cut within a character is an unknown user, no failure', async () => {
+  const attempt = { password: 'a wrong password', oneTimeCode: '000000', publicKey: newKeys().publicKey };
+  const error = await refusal(auth.anonymous.client.signIn({ ...attempt, user: `${'a'.repeat(63)}😀` }));
+  assert.equal(error.code, Code.Unauthenticated);
+});
+
 test('a one-time code is good once', async () => {
   auth.clock.offsetMs += 60_000;
   const attempt = {

@@ -82,7 +82,7 @@ export class Records {
 
 /** The key of one resource. */
 export function recordKey(kind: Kind, name: string): string {
-  return `${recordPrefix(kind)}${encodeURIComponent(name)}`;
+  return `${recordPrefix(kind)}${encodeURIComponent(name.toWellFormed())}`;
 }
 
 /** What every key of a kind begins with. */

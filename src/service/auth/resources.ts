@@ -51,11 +51,11 @@ export async function putResource(request: PutResourceRequest, { caller, context
     if (request.mode === PutResourceRequest_Mode.CREATE)
       throw new StorageError(
         'ALREADY_EXISTS',
-        `${kind} ${name} exists already; use "tessera create --force" or "tessera edit"`,
+        `${nameless(kind, name)} exists already; use "tessera create --force" or "tessera edit"`,
       );
     throw new StorageError(
       'STATE_CONFLICT',
-      `${kind} ${name} was changed by somebody else in the meantime; read it again`,
+      `${nameless(kind, name)} was changed by somebody else in the meantime; read it again`,
     );
   }
   if (wasUnlocked(wanted, before?.resource)) await forgetFailures(context.store, name);
@@ -111,7 +111,7 @@ async function checked(
   const expires =
     resource.kind === 'lock' ? (resource.spec.expires ?? resource.metadata.expires) : resource.metadata.expires;
   if (expires !== undefined && Date.parse(expires) <= context.clock.now())
-    throw new ConfigError([`${resource.kind} ${resource.metadata.name}: expires ${expires} is in the past`]);
+    throw new ConfigError([`${nameless(resource.kind, resource.metadata.name)}: expires ${expires} is in the past`]);
   if (resource.kind === 'token' && expires === undefined)
     throw new ConfigError(['metadata.expires: is missing: a join token must end']);
   if (resource.kind !== 'user') return resource;
@@ -165,6 +165,11 @@ function editableKind(text: string): Kind {
   const kind = knownKind(text);
   if (!kinds[kind].editable) throw new ConfigError([`${kind} is kept by the services and can not be written`]);
   return kind;
+}
+
+// A token's name is its secret, and messages are logged.
+function nameless(kind: Kind, name: string): string {
+  return kind === 'token' ? 'this token' : `${kind} ${name}`;
 }
 
 function notFound(kind: string, name: string): StorageError {

@@ -298,6 +298,22 @@ test('a service renews its own identity and nothing else', async () => {
   );
 });
 
+test('one host does not take the watches of the others', async () => {
+  const greedy = await auth.join('database');
+  const stop = new AbortController();
+  const opened: AsyncIterator<unknown>[] = [];
+  const watch = async (as: TestHost): Promise<void> => {
+    const stream = as.connection.client.watch({ kinds: ['lock'] }, { signal: stop.signal })[Symbol.asyncIterator]();
+    await stream.next();
+    opened.push(stream);
+  };
+  for (let count = 0; count < 16; count += 1) await watch(greedy);
+  assert.match((await refusal(watch(greedy))).rawMessage, /maxWatchesPerHost/);
+  await watch(agent);
+  stop.abort();
+  await Promise.allSettled(opened.map((stream) => stream.next()));
+});
+
 test('a locked service is refused', async () => {
   const lock = { kind: 'lock', version: 'v2', metadata: { name: 'l2' }, spec: { target: { server_id: other.hostId } } };
   await auth.admin.client.putResource({ json: JSON.stringify(lock), mode: PutResourceRequest_Mode.CREATE });

@@ -56,7 +56,7 @@ async function proved(
   address: string,
   context: AuthContext,
 ): Promise<{ readonly user: User; readonly mfa: 'otp' | undefined }> {
-  const name = request.user.slice(0, MAX_NAME_LENGTH);
+  const name = request.user.slice(0, MAX_NAME_LENGTH).toWellFormed();
   const outcome = await signInLocally(
     {
       user: name,

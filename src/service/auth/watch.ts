@@ -1,5 +1,5 @@
 import { WatchResponse_Type, type WatchRequest } from '../../../gen/tessera/auth/v1/auth_pb.ts';
-import { LoginError, ProtocolError, StorageError } from '../../errors.ts';
+import { LimitError, LoginError, ProtocolError, StorageError } from '../../errors.ts';
 import type { Kind } from '../../resource/resource.ts';
 import { DATABASE_KINDS, PROXY_KINDS } from '../cache.ts';
 import type { Change, Item, Json } from '../../state/store.ts';
@@ -20,6 +20,9 @@ export const ALIVE_INTERVAL_MS = 3_000;
 /** A resumed watcher has everything once the log gave nothing for this long, milliseconds: only then it is told so. */
 const CAUGHT_UP_MS = 20;
 
+/** maxWatchesPerHost: one, and some that a broken connection left behind. */
+const MAX_WATCHES_PER_HOST = 16;
+
 /** Nobody copies more than it needs: never users, tokens, or another role's kinds. */
 const WATCHABLE: { readonly [R in 'proxy' | 'database']: readonly Kind[] } = {
   proxy: PROXY_KINDS,
@@ -33,7 +36,7 @@ export async function* watch(
   { caller, context, signal }: Call<Extract<Caller, { type: 'service' }>>,
 ): AsyncIterable<Message> {
   const kinds = checkedKinds(request.kinds, caller.role);
-  const release = context.watches.take();
+  const release = takePlace(caller.hostId, context);
   try {
     const newest = await context.store.revision();
     // Ahead of us: the store was restored from an older copy.
@@ -52,6 +55,28 @@ export async function* watch(
   } finally {
     release();
   }
+}
+
+const perHost = new WeakMap<AuthContext, Map<string, number>>();
+
+// One host that was taken over must not keep the others from hearing of locks.
+function takePlace(hostId: string, context: AuthContext): () => void {
+  const counts = perHost.get(context) ?? new Map<string, number>();
+  perHost.set(context, counts);
+  const count = (counts.get(hostId) ?? 0) + 1;
+  if (count > MAX_WATCHES_PER_HOST)
+    throw new LimitError(
+      'WATCHES_PER_HOST',
+      `this host has ${MAX_WATCHES_PER_HOST} open watches (maxWatchesPerHost); it needs one`,
+    );
+  const release = context.watches.take();
+  counts.set(hostId, count);
+  return () => {
+    release();
+    const left = (counts.get(hostId) ?? 1) - 1;
+    if (left === 0) counts.delete(hostId);
+    else counts.set(hostId, left);
+  };
 }
 
 function checkedKinds(asked: readonly string[], role: 'proxy' | 'database'): readonly Kind[] {

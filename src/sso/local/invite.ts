@@ -96,6 +96,8 @@ export async function acceptInvite(
     );
   const passwordHash = await deps.passwords.hash(answer.password);
   if (!(await claim(deps.store, item))) throw invalid();
+  // Two that were made at the same moment both live: the other must not undo this.
+  await removeInvites(deps.store, invite.user);
   await writeCredentials(deps.store, invite.user, {
     passwordHash,
     oneTimeSecret: invite.oneTimeSecret,
