@@ -1,15 +1,22 @@
+import { ConfigError } from '../../errors.ts';
 import type { Outcome } from '../command.ts';
-import { failure, failureText } from '../failure.ts';
+import { failure, failureText, reportFailure } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { say } from '../io.ts';
 import { readIfThere } from '../files.ts';
 import { configPath } from './admin.ts';
 
-/** Runs the services of a configuration until they end. */
+/** Runs the services of a configuration until they end. Exit code 2: the configuration is wrong, starting again will not help. */
 export async function start(io: Io, options: { readonly config?: string | undefined }): Promise<Outcome> {
   const { path } = configPath(io, options.config);
   const { runProcess } = await import('../../service/process.ts');
-  return runProcess(path);
+  try {
+    return await runProcess(path);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    reportFailure(io, 'tessera', error);
+    return 2;
+  }
 }
 
 /** Reads a configuration and says every problem with file, line and column. */
@@ -17,7 +24,7 @@ export async function checkConfig(io: Io, options: { readonly config?: string | 
   const { path } = configPath(io, options.config);
   const text = readConfig(path);
   const { parseConfig } = await import('../../config/parse.ts');
-  const config = parseConfig(text, path);
+  const config = parseConfig(text, path, io.env);
   const services = [
     config.auth && 'auth_service',
     config.proxy && 'proxy_service',
