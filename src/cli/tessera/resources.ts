@@ -10,25 +10,11 @@ import type { Globals } from './admin.ts';
 import { withAuth } from './admin.ts';
 import { labelsAt, parseJson, textAt } from './json.ts';
 
-/** Kinds that a person may read; those of `WRITABLE` also write. */
-export const READABLE = [
-  'user',
-  'role',
-  'db',
-  'token',
-  'lock',
-  'cluster_auth_preference',
-  'db_server',
-  'proxy_server',
-] as const;
-export const WRITABLE: ReadonlySet<string> = new Set([
-  'user',
-  'role',
-  'db',
-  'token',
-  'lock',
-  'cluster_auth_preference',
-]);
+const KINDS = ['user', 'role', 'db', 'token', 'lock', 'cluster_auth_preference'] as const;
+/** Kinds that a person may write. */
+export const WRITABLE: ReadonlySet<string> = new Set(KINDS);
+/** Those, and what services tell of themselves. */
+export const READABLE = [...KINDS, 'db_server', 'proxy_server'] as const;
 
 /** `kind` or `kind/name`. */
 export type Reference = { readonly kind: string; readonly name?: string };
