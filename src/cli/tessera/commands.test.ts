@@ -236,7 +236,7 @@ test('configure prints what check-config finds right, and writes no file over an
 });
 
 test('without any credentials it says which ways there are', async () => {
-  const io = testIo(mkdtempSync(join(tmpdir(), 'tessera-test-')), '', {
+  const io = testIo('/nowhere', '', {
     TESSERA_CONFIG: '/etc/hostname-that-is-not-there',
   });
   assert.equal(await runTessera(io, ['status']), 1);
