@@ -312,6 +312,26 @@ test('anonymous calls are limited by address', async () => {
   await limited.stop();
 });
 
+test('refused calls of a service are limited too: each is an event', async () => {
+  const limited = await TestAuth.start({
+    more: ['  limits:', '    anonymous_rate_per_minute: 3', '    anonymous_burst: 5'],
+  });
+  const agent = await limited.join('database');
+  const codes: string[] = [];
+  for (let index = 0; index < 8; index += 1)
+    codes.push(
+      await agent.connection.client.listResources({ kind: 'user' }).then(
+        () => 'ok',
+        (error: unknown) => fromConnectError(error).code,
+      ),
+    );
+  assert.deepEqual([...new Set(codes)], ['ACCESS_DENIED', 'ANONYMOUS_RATE']);
+  // What it may do is not limited.
+  await agent.connection.client.heartbeat({});
+  assert.ok((await limited.events('TAP00W')).length <= 5);
+  await limited.stop();
+});
+
 test('after a restart everything is there, files are private, and another cluster name is refused', async () => {
   const first = await TestAuth.start();
   const alice = await first.addUser('alice', { roles: ['access'] });
