@@ -62,6 +62,19 @@ export function verifyHostCertificate(
   return verified;
 }
 
+/**
+ * Whose certificate it is by content and signature, though it may be over, not begun, or of a kind that is not wanted: to say so in the audit log when it was refused, never to let
+ * anybody in. undefined: not issued by these authorities, or not in order.
+ */
+export function holderOf(der: Uint8Array, authorities: TrustedAuthorities): Identity | undefined {
+  try {
+    return recall(der, authorities).verified.identity;
+  } catch (error) {
+    if (error instanceof LoginError) return undefined;
+    throw error;
+  }
+}
+
 /** The public key of a verified certificate, to check what its holder signed. */
 export function publicKeyOf(verified: VerifiedCertificate): KeyObject {
   const known = publicKeys.get(verified);
@@ -71,6 +84,13 @@ export function publicKeyOf(verified: VerifiedCertificate): KeyObject {
 }
 
 function verify(der: Uint8Array, { authorities, nowMs }: VerifyOptions): VerifiedCertificate {
+  const known = recall(der, authorities);
+  checkTime(known, nowMs);
+  return known.verified;
+}
+
+/** Everything but time. */
+function recall(der: Uint8Array, authorities: TrustedAuthorities): RememberedCertificate {
   if (der.length > MAX_CERTIFICATE_BYTES)
     throw fault('CERT_MALFORMED', `${der.length} bytes exceed maxCertificateBytes ${MAX_CERTIFICATE_BYTES}`);
   const fingerprint = hash('sha256', der, 'hex');
@@ -79,8 +99,7 @@ function verify(der: Uint8Array, { authorities, nowMs }: VerifyOptions): Verifie
     known = examine(Buffer.from(der), fingerprint, authorities);
     authorities.remembered.set(fingerprint, known);
   }
-  checkTime(known, nowMs);
-  return known.verified;
+  return known;
 }
 
 function checkTime({ verified, anchor }: RememberedCertificate, nowMs: number): void {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { defaultProxyLimits } from '../../src/config/defaults.ts';
+import type { AuditEvent } from '../../src/audit/event.ts';
 import type { ProxyConfig } from '../../src/config/schema.ts';
 import { createAuthority, type Authority } from '../../src/pki/authority.ts';
 import { issueCertificate } from '../../src/pki/issue.ts';
@@ -107,6 +108,9 @@ export class TestGateway {
   readonly cluster: TestCluster;
   readonly instruments: Instruments;
   readonly locks: Lock[] = [];
+  /** What the proxy told the audit log, while `journal` takes it. */
+  readonly audited: AuditEvent[] = [];
+  journal: 'written' | 'full' = 'written';
   readonly config: ProxyConfig;
   port = 0;
   readonly #agents: TestAgent[] = [];
@@ -160,6 +164,12 @@ export class TestGateway {
         ca_pins: trust.host.pins,
       }),
       ready: () => true,
+      audit: {
+        emit: (event) => {
+          if (this.journal === 'written') this.audited.push(event);
+          return this.journal;
+        },
+      },
       clock: systemClock,
       random: Math.random,
       log: silentLog,

@@ -21,7 +21,12 @@ export type AdmissionOptions = {
 
 export type Admission =
   | { readonly type: 'admitted'; readonly certificate: RoutedCertificate }
-  | { readonly type: 'refused'; readonly refusal: Refusal };
+  | { readonly type: 'refused'; readonly refusal: Refusal; readonly fault: AdmissionFault };
+
+/** For the audit log: who could not prove who they are and why, or who did and is kept out. */
+export type AdmissionFault =
+  | { readonly type: 'unproven'; readonly code: string; readonly message: string }
+  | { readonly type: 'denied'; readonly certificate: RoutedCertificate };
 
 /**
  * The proxy's own look at a client, so that a refusal can be said in the database's words before an agent is troubled. The agent decides again, and alone
@@ -29,7 +34,8 @@ export type Admission =
  */
 export function admitClient(options: AdmissionOptions): Admission {
   if (options.certificateDer === undefined) {
-    return refuse(
+    return unproven(
+      'NO_CERTIFICATE',
       'no-certificate',
       'a client certificate is required',
       'sign in with "tsh login" and connect with "tsh db connect" or "tsh db login"',
@@ -42,7 +48,8 @@ export function admitClient(options: AdmissionOptions): Admission {
     return refuseCertificate(error);
   }
   if (!hasRoute(certificate)) {
-    return refuse(
+    return unproven(
+      'NO_ROUTE',
       'wrong-route',
       'this certificate is not for a database',
       'get one for a database with "tsh db login"',
@@ -50,20 +57,21 @@ export function admitClient(options: AdmissionOptions): Admission {
   }
   const { route, pinnedAddress } = certificate.identity;
   if (route.protocol !== options.protocol) {
-    return refuse(
+    return unproven(
+      'WRONG_PROTOCOL',
       'wrong-route',
       `this certificate is for a ${route.protocol} database, and the client speaks ${options.protocol}`,
     );
   }
   if (pinnedAddress !== undefined && plainIp(pinnedAddress) !== options.clientIp) {
-    return refuse(
-      'wrong-source-address',
-      'this certificate may be used from one other address only',
-      'sign in again from here with "tsh login"',
-    );
+    return denied(certificate, {
+      reason: 'wrong-source-address',
+      message: 'this certificate may be used from one other address only',
+      hint: 'sign in again from here with "tsh login"',
+    });
   }
   const hit = lockInForce(options.locks, lockSubjectOf(certificate), options.nowMs);
-  if (hit !== undefined) return refuse('locked', hit.message);
+  if (hit !== undefined) return denied(certificate, { reason: 'locked', message: hit.message });
   return { type: 'admitted', certificate };
 }
 
@@ -83,15 +91,40 @@ function hasRoute(certificate: VerifiedCertificate<UserIdentity>): certificate i
 }
 
 function refuseCertificate(error: unknown): Admission {
-  const code = error instanceof LoginError ? error.code : undefined;
+  const code = error instanceof LoginError ? error.code : 'CERT_UNVERIFIABLE';
+  // The words for the audit log may say more (when it expired) than those for the client.
+  const cause = error instanceof LoginError ? error.message : undefined;
   if (code === 'CERT_EXPIRED')
-    return refuse('certificate-expired', 'the client certificate has expired', 'get a new one with "tsh db login"');
+    return unproven(
+      code,
+      'certificate-expired',
+      'the client certificate has expired',
+      'get a new one with "tsh db login"',
+      cause,
+    );
   if (code === 'CERT_NOT_YET_VALID')
-    return refuse('bad-certificate', 'the client certificate is not valid yet', "check this machine's clock");
+    return unproven(
+      code,
+      'bad-certificate',
+      'the client certificate is not valid yet',
+      "check this machine's clock",
+      cause,
+    );
   const text = error instanceof LoginError ? error.publicMessage : 'certificate: can not be verified';
-  return refuse('bad-certificate', text, 'get a certificate of this cluster with "tsh db login"');
+  return unproven(code, 'bad-certificate', text, 'get a certificate of this cluster with "tsh db login"', cause);
 }
 
-function refuse(reason: Refusal['reason'], message: string, hint?: string): Admission {
-  return { type: 'refused', refusal: { reason, message, ...(hint === undefined ? {} : { hint }) } };
+function unproven(
+  code: string,
+  reason: Refusal['reason'],
+  message: string,
+  hint?: string,
+  cause: string = message,
+): Admission {
+  const refusal = { reason, message, ...(hint === undefined ? {} : { hint }) };
+  return { type: 'refused', refusal, fault: { type: 'unproven', code, message: cause } };
+}
+
+function denied(certificate: RoutedCertificate, refusal: Refusal): Admission {
+  return { type: 'refused', refusal, fault: { type: 'denied', certificate } };
 }

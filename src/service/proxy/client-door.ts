@@ -20,6 +20,7 @@ import { EarlyBytes } from './early-bytes.ts';
 import { isCancelRequest } from './first-bytes.ts';
 import type { HostKey } from './host-key.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import type { ProxyRefusals } from './refusals.ts';
 import { presentedCertificate } from './tls-door.ts';
 import type { Visit } from './visit.ts';
 
@@ -33,6 +34,7 @@ export type ClientDoorOptions = {
   readonly hostKey: () => HostKey;
   readonly sessions: LiveSessions;
   readonly cancel: CancelRelay;
+  readonly refusals: ProxyRefusals;
   readonly clock: Clock;
   readonly log: Log;
   readonly instruments: Pick<Instruments, 'dbErrors' | 'proxyDialAttempts' | 'proxySetupSeconds'>;
@@ -56,16 +58,20 @@ export class ClientDoor {
   refusePlaintext(socket: Socket, visit: Visit, protocol: DatabaseProtocol): void {
     const message = 'TLS is required';
     const hint = 'use sslmode=verify-full with the certificate that "tsh db login" made';
+    const refusal: Refusal = { reason: 'no-tls', message, hint };
     this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), (entry) =>
-      entry.refuse({ reason: 'no-tls', message, hint }),
+      entry.refuse(refusal, (said) => {
+        if (said) this.#options.refusals.plaintext(visit.client, protocol, refusal);
+      }),
     );
   }
 
   /** Takes a connection whose TLS is done. */
   accept(socket: TLSSocket, visit: Visit, protocol: DatabaseProtocol): void {
-    const { clock, verify, locks } = this.#options;
+    const { clock, verify, locks, refusals } = this.#options;
+    const certificateDer = presentedCertificate(socket);
     const admission = admitClient({
-      certificateDer: presentedCertificate(socket),
+      certificateDer,
       protocol,
       clientIp: visit.client.ip,
       verify,
@@ -73,9 +79,16 @@ export class ClientDoor {
       nowMs: clock.now(),
     });
     this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), (entry) => {
+      // Nobody is kept out by that: the client comes back to another proxy, which decides.
       if (this.#draining)
         return entry.refuse({ reason: 'shutdown', message: 'this proxy is shutting down', hint: 'connect again' });
-      return admission.type === 'admitted' ? entry.open(admission.certificate) : entry.refuse(admission.refusal);
+      if (admission.type === 'admitted') return entry.open(admission.certificate);
+      const { refusal, fault } = admission;
+      return entry.refuse(refusal, (said) => {
+        // A load balancer's look at the port: TLS, no certificate, not a word.
+        if (said || certificateDer !== undefined)
+          refusals.notAdmitted(visit.client, refusal, fault, { protocol, certificateDer });
+      });
     });
   }
 
@@ -112,7 +125,8 @@ class Entry {
     const { service } = certificate.identity.route;
     const agents = this.#options.hub.route(service);
     if (agents.length === 0) {
-      await this.refuse(this.#nobodyServes(service));
+      const refusal = this.#nobodyServes(service);
+      await this.refuse(refusal, () => this.#options.refusals.denied(this.#visit.client, certificate, refusal));
       return;
     }
     const sessionId = randomUUID();
@@ -134,6 +148,10 @@ class Entry {
     if (choice.type === 'gone') this.#client.destroy();
     else if (choice.type === 'refused') {
       this.#logRefusal(choice.refusal, { sid: sessionId, agent: choice.agentHostId, err: choice.error });
+      this.#options.refusals.denied(this.#visit.client, certificate, choice.refusal, {
+        sessionId,
+        ...(choice.error === undefined ? {} : { error: choice.error }),
+      });
       await this.#say(choice.refusal, sent > 0);
     } else {
       this.#observeSetup();
@@ -151,13 +169,16 @@ class Entry {
     }
   }
 
-  /** Hears the client out, as its protocol wants it, and says no in the protocol's words. */
-  async refuse(refusal: Refusal): Promise<void> {
+  /**
+   * Hears the client out, as its protocol wants it, and says no in the protocol's words. `record` is called before that, once, unless it was a cancel request, whose key alone
+   * counts; `said`: it asked for something before it left.
+   */
+  async refuse(refusal: Refusal, record?: (said: boolean) => void): Promise<void> {
     this.#logRefusal(refusal, {});
-    await this.#say(refusal, false);
+    await this.#say(refusal, false, record);
   }
 
-  async #say(refusal: Refusal, alreadySpoke: boolean): Promise<void> {
+  async #say(refusal: Refusal, alreadySpoke: boolean, record?: (said: boolean) => void): Promise<void> {
     this.#options.instruments.dbErrors.of({
       component: 'proxy',
       db_protocol: this.#protocol,
@@ -173,6 +194,7 @@ class Entry {
       signal: this.#gone.signal,
       maxStartupBytes: this.#options.limits().maxStartupBytes,
     });
+    if (accepted.type !== 'cancel') record?.(accepted.type !== 'gone');
     if (accepted.type === 'cancel') {
       await this.#options.cancel.relay(accepted.packet, this.#visit.client.ip);
       this.#client.destroy();

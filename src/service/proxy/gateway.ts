@@ -4,7 +4,8 @@ import type { Address, ProxyConfig } from '../../config/schema.ts';
 import { lockInForce } from '../../access/locks.ts';
 import { UpstreamError } from '../../errors.ts';
 import type { TrustedAuthorities } from '../../pki/trust.ts';
-import { verifyHostCertificate, verifyUserCertificate } from '../../pki/verify.ts';
+import { holderOf, verifyHostCertificate, verifyUserCertificate } from '../../pki/verify.ts';
+import type { AuditWriter } from '../../audit/writer.ts';
 import type { Lock } from '../../resource/resource.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
@@ -17,6 +18,7 @@ import {
   type TunnelCounters,
 } from '../../tunnel/limits.ts';
 import type { HostCredentials } from '../identity.ts';
+import { RefusalTrail } from '../refusal-trail.ts';
 import { AuthJoin } from './auth-join.ts';
 import { CancelRelay } from './cancel.ts';
 import { ClientDoor } from './client-door.ts';
@@ -24,9 +26,10 @@ import { DATABASE_ALPN, FrontDoor } from './front-door.ts';
 import { type HostKey, hostKeyOf } from './host-key.ts';
 import { Https, type PublicPicture } from './https.ts';
 import { LiveSessions } from './live-sessions.ts';
+import { ProxyRefusals } from './refusals.ts';
 import { type ShownCertificate, TlsDoor } from './tls-door.ts';
 import { enterTunnel } from './tunnel-door.ts';
-import type { Doors } from './visit.ts';
+import type { Doors, Visit } from './visit.ts';
 
 /** What the gateway needs of the cluster and the process. Each function is asked at each use: answers may change. */
 export type GatewayDeps = {
@@ -40,6 +43,8 @@ export type GatewayDeps = {
   readonly isKnownDatabase: (name: string) => boolean;
   readonly picture: () => PublicPicture;
   readonly ready: () => boolean;
+  /** Takes the events of who is refused here; may be full or fail, which lets nobody in and keeps nobody out. */
+  readonly audit: Pick<AuditWriter, 'emit'>;
   readonly clock: Clock;
   /** 0 to below 1. */
   readonly random: () => number;
@@ -55,6 +60,8 @@ export class Gateway {
   readonly #listener: net.Server;
   readonly #frontDoor: FrontDoor;
   readonly #cancel: CancelRelay;
+  readonly #trail: RefusalTrail;
+  readonly #refusals: ProxyRefusals;
   readonly #clients: ClientDoor;
   readonly #https: Https;
   readonly #databaseTls: TlsDoor;
@@ -74,6 +81,18 @@ export class Gateway {
     this.#shown = deps.credentials;
     this.#httpsCertificates = deps.httpsCertificates;
     this.hub = this.#makeHub();
+    this.#trail = new RefusalTrail({
+      writer: deps.audit,
+      limits: () => this.#config.limits,
+      clock,
+      log,
+      instruments,
+    });
+    this.#refusals = new ProxyRefusals({
+      trail: this.#trail,
+      holderOf: (der) => holderOf(der, deps.trust('user')) ?? holderOf(der, deps.trust('host')),
+      clock,
+    });
     this.sessions = new LiveSessions({
       clock,
       log,
@@ -185,6 +204,7 @@ export class Gateway {
     this.#https.close();
     this.#frontDoor.destroyAll();
     await closed;
+    this.#trail.close();
   }
 
   #makeHub(): Hub {
@@ -227,6 +247,7 @@ export class Gateway {
       hostKey: () => this.#hostKey,
       sessions: this.sessions,
       cancel: this.#cancel,
+      refusals: this.#refusals,
       clock,
       log,
       instruments,
@@ -247,6 +268,7 @@ export class Gateway {
       handshakeTimeoutMs: this.#config.limits.handshakeTimeoutMs,
       log: this.#deps.log,
       onSecure,
+      onUnproven: (visit, code) => this.#handshakeFailed(name, visit, code),
     });
   }
 
@@ -278,8 +300,16 @@ export class Gateway {
         }),
       lockOn: (hostId) => lockInForce(locks(), { serverId: hostId }, clock.now()),
       add: (secured, agent) => this.hub.add(secured, agent),
+      onRefused: (code, message, certificateDer) =>
+        this.#refusals.unproven(visit.client, { listener: 'tunnel', code, message, certificateDer }),
       log,
     });
+  }
+
+  #handshakeFailed(listener: 'database' | 'tunnel' | 'https', visit: Visit, code: string): void {
+    if (listener === 'https') return;
+    const message = 'the client certificate was not in order, or its key was not proven';
+    this.#refusals.unproven(visit.client, { listener, code, message, certificateDer: undefined });
   }
 
   #limited(listener: string): void {

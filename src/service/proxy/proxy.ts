@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { join as joinPath } from 'node:path';
 import type { Address, Config, ProxyConfig } from '../../config/schema.ts';
+import { defaultJournal } from '../../config/defaults.ts';
 import { ConfigError } from '../../errors.ts';
 import { parseHosts } from '../../pki/names.ts';
 import type { AuthorityType, ProxyServer } from '../../resource/resource.ts';
@@ -9,6 +11,8 @@ import { fromConnectError } from '../../rpc/errors.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { AuditTrail } from '../audit-trail.ts';
+import { addressText } from '../address-text.ts';
 import { type CacheChange, type ClusterCache, openClusterCache, PROXY_KINDS } from '../cache.ts';
 import { readJoinToken } from '../join-token.ts';
 import { Trust } from '../trust.ts';
@@ -35,7 +39,7 @@ export type ProxyServiceDeps = {
 
 /**
  * Starts the proxy: its identity (joining when it has none, which waits for Auth), its copy of the cluster, the public port. Resolves when the port is open; `readiness`
- * tells when it is of use. Throws ConfigError (HTTPS key pairs), LoginError (token, pin), StorageError (identity file) or UpstreamError (port taken).
+ * tells when it is of use. Throws ConfigError (HTTPS key pairs), LoginError (token, pin), StorageError (identity file, journal) or UpstreamError (port taken).
  */
 export async function startProxyService(deps: ProxyServiceDeps): Promise<RunningService> {
   const { config, clock, log } = deps;
@@ -55,7 +59,7 @@ export async function startProxyService(deps: ProxyServiceDeps): Promise<Running
     ...(deps.signal === undefined ? {} : { signal: deps.signal }),
     ...(deps.random === undefined ? {} : { random: deps.random }),
   });
-  const service = new ProxyService(deps, identity, httpsCertificates);
+  const service = makeService(deps, identity, httpsCertificates);
   try {
     await service.begin();
   } catch (error) {
@@ -65,10 +69,24 @@ export async function startProxyService(deps: ProxyServiceDeps): Promise<Running
   return service;
 }
 
+function makeService(
+  deps: ProxyServiceDeps,
+  identity: HostIdentityHolder,
+  httpsCertificates: readonly ShownCertificate[],
+): ProxyService {
+  try {
+    return new ProxyService(deps, identity, httpsCertificates);
+  } catch (error) {
+    identity.close();
+    throw error;
+  }
+}
+
 class ProxyService implements RunningService {
   readonly name = 'proxy';
   readonly #deps: ProxyServiceDeps;
   readonly #identity: HostIdentityHolder;
+  readonly #audit: AuditTrail;
   readonly #cache: ClusterCache;
   readonly #trust: Trust;
   readonly #gateway: Gateway;
@@ -85,6 +103,8 @@ class ProxyService implements RunningService {
     this.#deps = deps;
     this.#config = config;
     this.#identity = identity;
+    // First what can fail: nothing else is begun when the journal can not be opened.
+    this.#audit = this.#openAudit(proxy, random);
     this.#cache = openClusterCache({ client: identity.connection.client, kinds: PROXY_KINDS, clock, log, random });
     this.#trust = new Trust({
       clusterName: identity.clusterName,
@@ -101,6 +121,7 @@ class ProxyService implements RunningService {
       isKnownDatabase: (name) => this.#isKnownDatabase(name),
       picture: () => this.#picture(),
       ready: () => this.readiness().ready,
+      audit: this.#audit.writer,
       clock,
       random,
       log,
@@ -116,6 +137,7 @@ class ProxyService implements RunningService {
 
   /** Opens the port and everything that moves by itself. */
   async begin(): Promise<void> {
+    this.#audit.start();
     this.#cache.onChange((change) => this.#cacheChanged(change));
     this.#cache.ready.then(
       () => {
@@ -133,6 +155,7 @@ class ProxyService implements RunningService {
   /** After `begin` failed. */
   async abandon(): Promise<void> {
     this.#presence.close();
+    await this.#audit.close(0);
     await this.#cache.close();
     this.#identity.close();
   }
@@ -157,9 +180,13 @@ class ProxyService implements RunningService {
         settings.proxy.tunnel,
         settings.authServer,
         settings.proxy.limits.maxTunnels,
+        settings.proxy.limits.maxJournalBytes,
       ]);
     if (fixed(next) !== fixed(before))
-      log.warn({}, 'changed settings of listen_addr, tunnel, max_tunnels or auth_server count after a restart');
+      log.warn(
+        {},
+        'changed settings of listen_addr, tunnel, max_tunnels, max_journal_bytes or auth_server count after a restart',
+      );
     this.#config = {
       ...config,
       proxy: { ...next.proxy, listenAddr: before.proxy.listenAddr, tunnel: before.proxy.tunnel },
@@ -175,6 +202,7 @@ class ProxyService implements RunningService {
     await this.#gateway.drain(timeoutMs);
     await this.#presence.goodbye();
     await this.#gateway.close();
+    await this.#audit.close(SHIP_TIMEOUT_MS);
     await this.#cache.close();
     this.#identity.close();
   }
@@ -224,6 +252,23 @@ class ProxyService implements RunningService {
     };
   }
 
+  /** Of refusals alone: it never holds a session up, so readiness does not ask for it (refusal-trail.ts). */
+  #openAudit(proxy: ProxyConfig, random: () => number): AuditTrail {
+    const { config, clock, log, instruments } = this.#deps;
+    const { clusterName, hostId, connection } = this.#identity;
+    return new AuditTrail({
+      service: 'proxy',
+      directory: joinPath(config.dataDir, 'proxy', 'journal'),
+      journal: { ...defaultJournal, maxBytes: proxy.limits.maxJournalBytes },
+      host: { cluster_name: clusterName, server_id: hostId },
+      client: connection.client,
+      clock,
+      log,
+      instruments,
+      random,
+    });
+  }
+
   async #beat(): Promise<{ readonly nextSeconds: number }> {
     const { hostId, hostName } = this.#identity;
     const resource: ProxyServer = {
@@ -238,7 +283,11 @@ class ProxyService implements RunningService {
       },
     };
     try {
-      return await this.#identity.connection.client.heartbeat({ resources: [resourceToJson(resource)] });
+      return await this.#identity.connection.client.heartbeat({
+        resources: [resourceToJson(resource)],
+        auditBacklogBytes: BigInt(this.#audit.backlogBytes),
+        auditLagMilliseconds: BigInt(Math.round(this.#audit.lagMs)),
+      });
     } catch (error) {
       throw fromConnectError(error);
     }
@@ -266,8 +315,6 @@ async function readKeypairs(proxy: ProxyConfig): Promise<readonly ShownCertifica
   );
 }
 
-function addressText({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
+/** At the end, for the last refusals to reach Auth; the rest waits on disk for the next start. */
+const SHIP_TIMEOUT_MS = 2000;
 const AUTHORITY_TYPES: readonly AuthorityType[] = ['user', 'host', 'db', 'db-client'];

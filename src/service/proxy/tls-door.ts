@@ -20,6 +20,8 @@ export type TlsDoorOptions = {
   readonly handshakeTimeoutMs: number;
   readonly log: Log;
   readonly onSecure: (socket: tls.TLSSocket, visit: Visit) => void;
+  /** The handshake failed because of the certificate that the client showed; `code` is the TLS library's. */
+  readonly onUnproven?: (visit: Visit, code: string) => void;
 };
 
 /**
@@ -86,9 +88,16 @@ export class TlsDoor {
     );
     server.on('tlsClientError', (error, socket) => {
       log.debug({ door: name, reason: error.message }, 'TLS handshake failed');
+      this.#failed(error, socket);
       socket.destroy();
     });
     return server;
+  }
+
+  #failed(error: Error, socket: tls.TLSSocket): void {
+    const visit = this.#visits.get(keyOf(socket));
+    const code = 'code' in error ? String(error.code) : '';
+    if (visit !== undefined && CERTIFICATE_FAULT.test(code)) this.#options.onUnproven?.(visit, code);
   }
 
   #secured(socket: tls.TLSSocket): void {
@@ -134,3 +143,7 @@ function contextOptions(shown: ShownCertificate, minVersion: 'TLSv1.2' | 'TLSv1.
 function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
+
+/** Codes of OpenSSL for a certificate that can not be read or whose key was not proven; its other faults are of scanners and old clients, and alerts are the client's own refusal of us. */
+const CERTIFICATE_FAULT =
+  /^ERR_(?:OSSL_(?:ASN1|X509|EVP|EC|RSA)|SSL_(?!.*ALERT)(?:BAD_SIGNATURE|.*CERTIFICATE|WRONG_SIGNATURE))/;

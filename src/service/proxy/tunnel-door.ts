@@ -15,32 +15,37 @@ export type TunnelDoorOptions = {
   readonly lockOn: (hostId: string) => LockHit | undefined;
   /** `Hub.add`. */
   readonly add: (socket: TLSSocket, agent: AgentIdentity) => void;
+  /** For the audit log. */
+  readonly onRefused: (code: string, reason: string, certificateDer: Buffer | undefined) => void;
   readonly log: Log;
 };
 
 /** Lets an agent's connection into the hub once its host certificate is proven; anybody else is closed without a word. */
 export function enterTunnel(socket: TLSSocket, visit: Visit, options: TunnelDoorOptions): void {
   const address = formatAddress(visit.client);
-  const refuse = (reason: string): void => {
+  const der = presentedCertificate(socket);
+  const refuse = (code: string, reason: string): void => {
     options.log.warn({ client: address, reason }, 'refused a tunnel');
+    options.onRefused(code, reason, der);
     socket.destroy();
   };
-  const der = presentedCertificate(socket);
   if (der === undefined || socket.alpnProtocol !== 'tessera-tunnel') {
-    refuse(der === undefined ? 'no certificate' : 'no ALPN tessera-tunnel');
+    if (der === undefined) refuse('NO_CERTIFICATE', 'no certificate');
+    else refuse('NO_ALPN', 'no ALPN tessera-tunnel');
     return;
   }
   let certificate: VerifiedCertificate<HostIdentity>;
   try {
     certificate = options.verifyAgent(der);
   } catch (error) {
-    refuse(error instanceof TesseraError ? error.message : 'certificate can not be verified');
+    if (error instanceof TesseraError) refuse(error.code, error.message);
+    else refuse('CERT_UNVERIFIABLE', 'certificate can not be verified');
     return;
   }
   const { hostId, hostName } = certificate.identity;
   const hit = options.lockOn(hostId);
   if (hit !== undefined) {
-    refuse(hit.message);
+    refuse('LOCKED', hit.message);
     return;
   }
   visit.deadline.cancel();
