@@ -212,7 +212,9 @@ function isDistrust(error: unknown): boolean {
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  const text = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  // Node.js's advice to its own users is none for ours: the system's roots are asked already.
+  return text.replace(/; if the root CA is installed locally.*$/, '');
 }
 
 function unreachable(proxy: ProxyAddress, error: unknown): UpstreamError {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 
 import type { Database } from '../../resource/resource.ts';
 
@@ -14,7 +14,8 @@ export function serverTrustOf(database: Database, clusterAuthorities: readonly s
   const { ca_cert: own, trust_system_cert_pool: system } = database.spec.tls;
   const certificates = [
     ...(own === undefined ? clusterAuthorities : [own]),
-    ...(system === true ? rootCertificates : []),
+    // What Node.js brings is not what an administrator installed on this machine: both are meant.
+    ...(system === true ? [...getCACertificates('default'), ...getCACertificates('system')] : []),
   ];
   const hash = createHash('sha256');
   for (const certificate of certificates) hash.update(certificate).update('\0');
