@@ -1,8 +1,9 @@
 import { BugError, ProtocolError, TesseraError } from '../errors.ts';
 import type { Receiver } from '../wire/channel.ts';
+import { Held } from '../wire/held.ts';
 import { FRAME, MAX_CREDIT, MAX_DATA_BYTES, encodeCredit, encodeFrame, encodeReset } from './frame.ts';
-import { Held } from './held.ts';
 import { INITIAL_WINDOW_BYTES } from './limits.ts';
+import { Outgoing } from './outgoing.ts';
 import { resetNumber, StreamResetError } from './reset.ts';
 import type { RejectReason, TunnelStream } from './tunnel.ts';
 
@@ -45,8 +46,7 @@ export class MuxStream implements TunnelStream {
   #answered: boolean;
   // Sending.
   #credit = INITIAL_WINDOW_BYTES;
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
+  readonly #out = new Outgoing();
   #needDrain = false;
   #stalled = false;
   #finQueued = false;
@@ -82,13 +82,13 @@ export class MuxStream implements TunnelStream {
     return this.#over;
   }
   get congested(): boolean {
-    return !this.#over && !this.#finQueued && (this.#outBytes > 0 || this.#credit === 0 || this.#host.blocked());
+    return !this.#over && !this.#finQueued && (this.#out.bytes > 0 || this.#credit === 0 || this.#host.blocked());
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#over || this.#finQueued || bytes.length === 0) return true;
     if (
-      this.#outBytes === 0 &&
+      this.#out.bytes === 0 &&
       this.#credit >= bytes.length &&
       bytes.length <= MAX_DATA_BYTES &&
       !this.#host.blocked()
@@ -97,7 +97,6 @@ export class MuxStream implements TunnelStream {
       this.#host.sendData(this.id, bytes);
     } else {
       this.#out.push(bytes);
-      this.#outBytes += bytes.length;
       this.#host.ready(this);
     }
     if (!this.congested) return true;
@@ -141,8 +140,8 @@ export class MuxStream implements TunnelStream {
   /** Sends at most one DATA frame, then FIN when it is time. True while there is more that could leave now. */
   transmit(): boolean {
     if (this.#over) return false;
-    if (this.#outBytes > 0) this.#transmitData();
-    if (this.#outBytes > 0) return this.#credit > 0;
+    if (this.#out.bytes > 0) this.#transmitData();
+    if (this.#out.bytes > 0) return this.#credit > 0;
     if (this.#finQueued) this.#transmitFin();
     else if (this.#needDrain && !this.congested) {
       this.#needDrain = false;
@@ -153,7 +152,7 @@ export class MuxStream implements TunnelStream {
 
   /** True when the stream still waits for room in the socket to say `drain`. */
   get wantsDrain(): boolean {
-    return !this.#over && this.#needDrain && this.#outBytes === 0 && this.#credit > 0;
+    return !this.#over && this.#needDrain && this.#out.bytes === 0 && this.#credit > 0;
   }
 
   /** A piece of DATA came. */
@@ -172,7 +171,7 @@ export class MuxStream implements TunnelStream {
     if (count === 0 || count > MAX_CREDIT - this.#credit) throw violation('CREDIT of 0 or above 2^31-1', this.id);
     this.#credit += count;
     this.#stalled = false;
-    if (this.#outBytes > 0 || this.#needDrain) this.#host.ready(this);
+    if (this.#out.bytes > 0 || this.#needDrain) this.#host.ready(this);
   }
 
   /** FIN came. */
@@ -217,17 +216,12 @@ export class MuxStream implements TunnelStream {
   }
 
   #transmitData(): void {
-    const head = this.#out[0];
-    if (head === undefined || this.#credit === 0) {
+    const bytes = this.#out.take(Math.min(MAX_DATA_BYTES, this.#credit));
+    if (bytes === undefined) {
       if (!this.#stalled) this.#host.stalled();
       this.#stalled = true;
       return;
     }
-    const room = Math.min(MAX_DATA_BYTES, this.#credit);
-    const bytes = head.length <= room ? head : head.subarray(0, room);
-    if (bytes === head) this.#out.shift();
-    else this.#out[0] = head.subarray(room);
-    this.#outBytes -= bytes.length;
     this.#credit -= bytes.length;
     this.#host.sendData(this.id, bytes);
   }
@@ -268,8 +262,7 @@ export class MuxStream implements TunnelStream {
     if (this.#over) return;
     this.#over = true;
     this.#error = how.error;
-    this.#out = [];
-    this.#outBytes = 0;
+    this.#out.clear();
     if (!how.keepHeld) this.#held.clear();
     this.#answer?.reject(how.error ?? new StreamResetError('closed', 'given up here'));
     this.#host.over(this, how.onTheWay);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Channel, Receiver } from './channel.ts';
+import { Held } from './held.ts';
 
 export type SocketChannelOptions = {
   /** Unconsumed bytes at most held before the socket is paused. Default 256 KiB, not below 64 KiB + 1. */
@@ -29,7 +30,7 @@ export class SocketChannel implements Channel {
 
   readonly #pauseAt: number;
   #receiver: Receiver | undefined;
-  #early: Buffer[] = [];
+  readonly #early = new Held();
   #unconsumed = 0;
   #paused = false;
   #gathered = 0;
@@ -101,7 +102,7 @@ export class SocketChannel implements Channel {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#error ??= reason;
-    this.#early = [];
+    this.#early.clear();
     this.#flush();
     this.socket.destroy();
   }
@@ -140,9 +141,8 @@ export class SocketChannel implements Channel {
       this.#paused = true;
       this.socket.pause();
     }
-    if (this.#receiver === undefined || this.#early.length > 0 || this.#delivering) {
-      // Copied when small: a kept slice pins the whole buffer that the socket read into.
-      this.#early.push(chunk.length < gatherFromBytes ? Buffer.from(chunk) : chunk);
+    if (this.#receiver === undefined || !this.#early.empty || this.#delivering) {
+      this.#early.keep(chunk);
       return;
     }
     this.#call((receiver) => receiver.data(chunk));
@@ -160,7 +160,7 @@ export class SocketChannel implements Channel {
   }
 
   #next(receiver: Receiver): boolean {
-    const chunk = this.#early.shift();
+    const chunk = this.#early.take();
     if (chunk !== undefined) this.#call(() => receiver.data(chunk));
     else if (this.#readEnded && !this.#toldEnd && !this.#toldClose && !this.#destroyed) {
       this.#toldEnd = true;

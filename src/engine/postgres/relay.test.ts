@@ -233,6 +233,31 @@ test('a full journal holds the statement and all behind it; room lets them go in
   await closed;
 });
 
+test('single bytes behind a held statement wait as blocks, not as one piece each', async () => {
+  const { client, database, databaseNear, recorder, clientNear } = setUp({ maxChunkBytes: 1 });
+  const write = databaseNear.write.bind(databaseNear);
+  let writes = 0;
+  databaseNear.write = (bytes) => {
+    writes += 1;
+    return write(bytes);
+  };
+  client.send(query('select 1'));
+  await settle();
+  writes = 0;
+  recorder.full = true;
+  client.send(query('select 2'));
+  await settle();
+  const syncs = Buffer.concat(Array.from({ length: 1000 }, () => encodeClientMessage({ type: 'Sync' })));
+  client.send(syncs);
+  await settle();
+  recorder.settle('space');
+  await settle();
+  assert.deepEqual(database.bytes, Buffer.concat([query('select 1'), query('select 2'), syncs]));
+  assert.equal(clientNear.unconsumed, 0);
+  assert.ok(writes < 30, `${writes} writes`);
+  client.channel.destroy();
+});
+
 test('a journal that stays full ends the session, and the statement never reaches the database', async () => {
   const { client, database, recorder, closed } = setUp();
   recorder.full = true;

@@ -2,6 +2,7 @@ import { LimitError, ProtocolError, StorageError } from '../../errors.ts';
 import { Conversation } from '../../protocol/postgres/conversation.ts';
 import { DEFAULT_CONVERSATION_LIMITS, type ConversationLimits } from '../../protocol/postgres/records.ts';
 import type { Timer } from '../../telemetry/clock.ts';
+import { Held } from '../../wire/held.ts';
 import type { Closed, DatabaseConnection, Refusal, RelayLimits, RelaySession } from '../engine.ts';
 import { shutdownRefusal } from '../session-watch.ts';
 import { PostgresRequest } from './accept.ts';
@@ -26,9 +27,10 @@ class Relay {
   readonly #conversation: Conversation;
   readonly #events: StatementEvents;
   readonly #resolve: (closed: Closed) => void;
-  /** Client chunks that wait, oldest first; the first `#scanned` of them (0 or 1) is recorded already. */
-  readonly #held: Buffer[] = [];
-  #scanned = false;
+  /** A client chunk that is recorded and waits for the journal. */
+  #recorded: Buffer | undefined;
+  /** What the client sent behind it, not yet looked at. */
+  readonly #held = new Held();
   #blocked = false;
   /** Bytes written to a congested channel, to be told as consumed when it drains. */
   #owedToClient = 0;
@@ -90,8 +92,8 @@ class Relay {
       this.#session.client.consumed(chunk.length);
       return;
     }
-    if (this.#blocked || this.#held.length > 0) {
-      this.#held.push(chunk);
+    if (this.#blocked || !this.#held.empty) {
+      this.#held.keep(chunk);
       return;
     }
     if (this.#record(chunk)) this.#forward(chunk);
@@ -140,13 +142,11 @@ class Relay {
   /** The chunk is recorded, and waits at the head of the line. */
   #hold(chunk: Buffer): void {
     this.#blocked = true;
-    if (this.#scanned) return;
-    this.#scanned = true;
-    this.#held.unshift(chunk);
+    this.#recorded = chunk;
   }
 
   #space(outcome: 'space' | 'gave-up'): void {
-    const chunk = this.#held[0];
+    const chunk = this.#recorded;
     if (this.#done || chunk === undefined) return;
     if (outcome === 'gave-up') this.#refuse(auditUnavailable);
     else if (this.#commit(chunk)) this.#release();
@@ -156,18 +156,13 @@ class Relay {
   #release(): void {
     this.#blocked = false;
     while (!this.#blocked && this.#ending === undefined && !this.#done) {
-      const chunk = this.#held[0];
+      const recorded = this.#recorded;
+      this.#recorded = undefined;
+      const chunk = recorded ?? this.#held.take();
       if (chunk === undefined) break;
-      if (this.#scanned) {
-        this.#scanned = false;
-        this.#held.shift();
-        this.#forward(chunk);
-      } else {
-        this.#held.shift();
-        if (this.#record(chunk)) this.#forward(chunk);
-      }
+      if (recorded !== undefined || this.#record(chunk)) this.#forward(chunk);
     }
-    if (this.#held.length === 0 && this.#clientEnded) this.#session.database.channel.end();
+    if (this.#waiting === 0 && this.#clientEnded) this.#session.database.channel.end();
   }
 
   #forward(chunk: Buffer): void {
@@ -185,7 +180,7 @@ class Relay {
 
   #clientEnd(): void {
     this.#clientEnded = true;
-    if (this.#held.length === 0) this.#session.database.channel.end();
+    if (this.#waiting === 0) this.#session.database.channel.end();
   }
 
   // Database to client.
@@ -215,7 +210,7 @@ class Relay {
     if (this.#events.dirty) this.#commitSoon();
     if (this.#ending !== undefined) {
       if (this.#atBoundary) this.#sayEnd(this.#ending);
-    } else if (this.#blocked && !this.#scanned && !this.#conversation.saturated) {
+    } else if (this.#blocked && this.#recorded === undefined && !this.#conversation.saturated) {
       this.#release();
     }
   }
@@ -234,7 +229,7 @@ class Relay {
 
   #commitResults(): void {
     this.#resultsTimer = undefined;
-    if (this.#done || !this.#events.dirty || this.#scanned) return;
+    if (this.#done || !this.#events.dirty || this.#recorded !== undefined) return;
     try {
       if (this.#session.recorder.commit() === 'written') this.#events.dirty = false;
       else this.#commitSoon();
@@ -307,11 +302,15 @@ class Relay {
     this.#endingTimer = this.#session.clock.after(boundaryWaitMs, () => this.#cut(refusal), { background: true });
   }
 
+  /** Bytes of the client that wait here, unconsumed. */
+  get #waiting(): number {
+    return (this.#recorded?.length ?? 0) + this.#held.bytes;
+  }
+
   #dropHeld(): void {
-    let count = 0;
-    for (const chunk of this.#held) count += chunk.length;
-    this.#held.length = 0;
-    this.#scanned = false;
+    const count = this.#waiting;
+    this.#held.clear();
+    this.#recorded = undefined;
     if (count > 0) this.#session.client.consumed(count);
   }
 
@@ -343,7 +342,7 @@ class Relay {
     }
     counters.statements = this.#events.statements;
     counters.running = 0;
-    this.#held.length = 0;
+    this.#held.clear();
     client.end();
     database.channel.end();
     this.#resolve(closed.by === 'database' && this.#events.terminated ? { by: 'client' } : closed);

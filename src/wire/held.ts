@@ -1,11 +1,17 @@
 /** Blocks that gather small pieces: a kept slice would pin the 64 KiB it was cut from. */
 const BLOCK_BYTES = 16 * 1024;
 
-/** Bytes that came before somebody wanted them. Copies, so that one byte kept costs one byte; the stream's window bounds the sum. */
+/**
+ * Bytes that came before somebody wanted them. Copies, so that one byte kept costs one byte, and a hundred thousand single bytes are a few blocks; the owner bounds
+ * the sum.
+ */
 export class Held {
   #blocks: Buffer[] = [];
   /** Bytes used of the last block. */
   #fill = 0;
+
+  /** How many bytes are kept. */
+  bytes = 0;
 
   get empty(): boolean {
     return this.#blocks.length === 0;
@@ -13,6 +19,7 @@ export class Held {
 
   /** Copies `piece` to the end. */
   keep(piece: Buffer): void {
+    this.bytes += piece.length;
     let offset = 0;
     while (offset < piece.length) {
       const last = this.#blocks.at(-1);
@@ -31,10 +38,13 @@ export class Held {
   take(): Buffer | undefined {
     const block = this.#blocks.shift();
     if (block === undefined) return undefined;
-    return this.#blocks.length === 0 ? block.subarray(0, this.#fill) : block;
+    const taken = this.#blocks.length === 0 ? block.subarray(0, this.#fill) : block;
+    this.bytes -= taken.length;
+    return taken;
   }
 
   clear(): void {
     this.#blocks = [];
+    this.bytes = 0;
   }
 }
