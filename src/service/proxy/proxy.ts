@@ -228,8 +228,10 @@ class ProxyService implements RunningService {
     return cached.length > 0 ? cached : this.#identity.authorities(type);
   }
 
+  /** Also any name before the first picture of the cluster: "there is none" would be a guess. */
   #isKnownDatabase(name: string): boolean {
     return (
+      !this.#cacheReady ||
       this.#cache.database(name) !== undefined ||
       this.#cache.databaseServers().some(({ spec }) => spec.database.metadata.name === name)
     );
