@@ -5,6 +5,7 @@ import { before, test } from 'node:test';
 
 import { channelPair } from '../../../test/kit/channel.ts';
 import { alice, databaseAt, MemoryRecorder } from '../../../test/kit/engine.ts';
+import type { AuditEvent } from '../../audit/event.ts';
 import { AuditWriter } from '../../audit/writer.ts';
 import type { DatabaseLimits } from '../../config/schema.ts';
 import { CancelKeys } from '../../engine/cancel-keys.ts';
@@ -77,6 +78,8 @@ const limits: DatabaseLimits = {
   maxPreparedStatements: 10,
   maxPipelinedStatements: 10,
   connectTimeoutMs: 1000,
+  clientRefusalEventsPerMinute: 3,
+  refusalEventsPerMinute: 100,
 };
 
 function setUp() {
@@ -85,7 +88,11 @@ function setUp() {
   const databases = new ServedDatabases({ log: silentLog, onChange: () => {} });
   databases.configure([databaseAt('127.0.0.1:1')], []);
   const recorder = new MemoryRecorder();
-  const writer = Object.create(AuditWriter.prototype, { openSession: { value: () => recorder } }) as AuditWriter;
+  const audited: AuditEvent[] = [];
+  const writer = Object.create(AuditWriter.prototype, {
+    openSession: { value: () => recorder },
+    emit: { value: (event: AuditEvent) => (audited.push(event), 'written') },
+  }) as AuditWriter;
   const sessions = new Sessions({
     hostId: agent,
     clusterName: 'test',
@@ -123,31 +130,48 @@ function setUp() {
       reject: (reason, message) => answers.push(`${reason}: ${message}`),
     });
   };
-  return { sessions, clock, databases, answers, offer };
+  return { sessions, clock, databases, answers, offer, audited };
 }
 
-test('an opening is good once', async () => {
-  const { offer, answers, sessions } = setUp();
+test('an opening is good once; a second use is an event that names it', async () => {
+  const { offer, answers, sessions, audited } = setUp();
   sessions.useLimits({ ...limits, maxSessions: 10 });
   const bytes = await opening();
   offer(bytes);
   offer(bytes);
   assert.deepEqual(answers, ['accepted', 'refused: the opening was used before']);
+  assert.equal(audited.length, 1);
+  const [{ code, fields } = { code: undefined, fields: {} as AuditEvent['fields'] }] = audited;
+  assert.deepEqual(
+    [code, fields['reason'], fields['user'], fields['sid'], fields['addr.remote'], fields['proxy'], fields['host_id']],
+    [
+      'T3007W',
+      'OPENING_REPLAYED',
+      'alice',
+      '33333333-3333-4333-8333-333333333333',
+      '10.1.1.1:5',
+      'p:1',
+      '22222222-2222-4222-8222-222222222222',
+    ],
+  );
   await sessions.drain(0);
 });
 
 const bad: readonly {
   readonly name: string;
   readonly expect: RegExp;
+  /** The reason in the audit log; absent: no event. */
+  readonly audit?: RegExp;
   readonly change?: Partial<SessionOpening>;
   readonly identity?: UserIdentity;
   readonly spoil?: (bytes: Buffer) => Buffer;
 }[] = [
-  { name: 'an old one', change: { timeMs: start - 60_000 }, expect: /^refused: / },
+  { name: 'an old one', change: { timeMs: start - 60_000 }, expect: /^refused: /, audit: /^OPENING_STALE$/ },
   {
     name: 'one for another agent',
     change: { agentHostId: '44444444-4444-4444-8444-444444444444' },
     expect: /^refused: .*another agent/,
+    audit: /^OPENING_WRONG_AGENT$/,
   },
   {
     name: 'a database that is not served',
@@ -158,17 +182,25 @@ const bad: readonly {
     name: 'a flipped byte',
     spoil: (bytes) => Buffer.concat([bytes.subarray(0, 40), Buffer.from([(bytes[40] ?? 0) ^ 1]), bytes.subarray(41)]),
     expect: /^refused: /,
+    audit: /^CERT_(FOREIGN_AUTHORITY|MALFORMED)$/,
   },
-  { name: 'nothing', spoil: () => Buffer.alloc(0), expect: /^refused: / },
-  { name: 'a cut one', spoil: (bytes) => bytes.subarray(0, -1), expect: /^refused: / },
+  { name: 'nothing', spoil: () => Buffer.alloc(0), expect: /^refused: /, audit: /^ENVELOPE_MALFORMED$/ },
+  { name: 'a cut one', spoil: (bytes) => bytes.subarray(0, -1), expect: /^refused: /, audit: /^ENVELOPE_MALFORMED$/ },
 ];
 for (const row of bad) {
   test(`refused: ${row.name}`, async () => {
-    const { offer, answers } = setUp();
+    const { offer, answers, audited } = setUp();
     const bytes = await opening(row.change, row.identity);
     offer(row.spoil?.(bytes) ?? bytes);
     assert.equal(answers.length, 1);
     assert.match(answers[0] ?? '', row.expect);
+    assert.deepEqual(
+      audited.map(({ code }) => code),
+      row.audit === undefined ? [] : ['T3007W'],
+    );
+    if (row.audit !== undefined) assert.match(String(audited[0]?.fields['reason']), row.audit);
+    // What is not genuine names nobody.
+    assert.equal(audited[0]?.fields['user'], undefined);
   });
 }
 
@@ -186,4 +218,16 @@ test('sessions are limited, a database that is gone is refused, draining sends e
   assert.equal(sessions.count, 0);
   offer(await opening({ sessionId: '77777777-7777-4777-8777-777777777777' }));
   assert.match(answers[3] ?? '', /^retry-elsewhere: this agent is draining/);
+});
+
+test('a flood of bad openings of one proxy is a few events and a number', async () => {
+  const { offer, answers, audited, sessions } = setUp();
+  for (let n = 0; n < 10; n += 1) offer(Buffer.alloc(n));
+  assert.equal(answers.length, 10);
+  assert.equal(audited.length, 3);
+  await sessions.drain(0);
+  assert.deepEqual(
+    audited.slice(3).map(({ fields }) => [fields['reason'], fields['left_out']]),
+    [['REFUSALS_LEFT_OUT', 7]],
+  );
 });

@@ -7,6 +7,7 @@ import type { AccessRequest, Refusal } from '../../engine/engine.ts';
 import { engineOf, isSupported } from '../../engine/registry.ts';
 import { runSession, type SessionLimits } from '../../engine/session.ts';
 import { TesseraError } from '../../errors.ts';
+import { type AuditEvent, auditEvent } from '../../audit/event.ts';
 import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
 import type { Database } from '../../resource/resource.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -16,6 +17,7 @@ import type { CancelMessage } from '../../tunnel/cancel.ts';
 import type { IncomingSession } from '../../tunnel/dialer.ts';
 import type { RejectReason } from '../../tunnel/tunnel.ts';
 import type { Channel } from '../../wire/channel.ts';
+import { RefusalTrail } from '../refusal-trail.ts';
 import type { DatabaseCredentialCache } from './credentials.ts';
 import type { ServedDatabases } from './databases.ts';
 import { ReplayGuard } from './replay.ts';
@@ -50,6 +52,7 @@ export type Question = {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #replay: ReplayGuard;
+  readonly #refusals: RefusalTrail;
   readonly #connections = new ConnectionCounts();
   readonly #live = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
@@ -60,6 +63,8 @@ export class Sessions {
     this.#options = options;
     this.#limits = options.limits;
     this.#replay = new ReplayGuard({ windowMs: replayWindowMs, maxEntries: maxRememberedOpenings });
+    const { writer, clock, log, instruments } = options;
+    this.#refusals = new RefusalTrail({ writer, limits: () => this.#limits, clock, log, instruments });
   }
 
   get count(): number {
@@ -79,6 +84,7 @@ export class Sessions {
         { reason: verdict.message, proxy: incoming.proxyAddress },
         'a session opening was refused',
       );
+      if (verdict.fault !== undefined) this.#recordRefusal(incoming, verdict.message, verdict.fault);
       incoming.reject(verdict.reject, verdict.message);
       return;
     }
@@ -104,6 +110,7 @@ export class Sessions {
     if (timeoutMs <= 0) this.#stop.abort(shutdown);
     await this.#settled();
     late.cancel();
+    this.#refusals.close();
   }
 
   async #settled(): Promise<void> {
@@ -124,7 +131,10 @@ export class Sessions {
         agentHostId: hostId,
       });
     } catch (error) {
-      return reject('refused', error instanceof TesseraError ? error.message : 'the opening can not be verified');
+      const known = error instanceof TesseraError;
+      return reject('refused', known ? error.message : 'the opening can not be verified', {
+        code: known ? error.code : 'OPENING_UNVERIFIABLE',
+      });
     }
     const { route } = opening.client.identity;
     const served = databases.get(route.service);
@@ -133,13 +143,39 @@ export class Sessions {
       return reject(
         'refused',
         `database ${route.service} speaks ${served.database.spec.protocol}, the certificate is for ${route.protocol}`,
+        { code: 'WRONG_PROTOCOL', opening },
       );
     }
     // Last, so that a refused opening takes no place.
     const seen = this.#replay.admit(opening.opening.sessionId, clock.now());
-    if (seen === 'repeated') return reject('refused', 'the opening was used before');
+    if (seen === 'repeated')
+      return reject('refused', 'the opening was used before', { code: 'OPENING_REPLAYED', opening });
     if (seen === 'full') return reject('limit', `maxRememberedOpenings ${maxRememberedOpenings} reached`);
     return { opening, database: served.database };
+  }
+
+  /**
+   * What could be wrong with a proxy, or with who stands between: an opening that no honest proxy sends. That this agent is full, draining or does not serve the database is the
+   * proxy's to tell, after it asked the other agents.
+   */
+  #recordRefusal(incoming: IncomingSession, message: string, { code, opening }: Fault): void {
+    this.#refusals.record(incoming.proxyAddress, code, (): AuditEvent => {
+      const about = { success: false, error: message, reason: code, listener: 'opening', proxy: incoming.proxyAddress };
+      if (opening === undefined) return auditEvent('T3007W', about);
+      const { identity, fingerprint } = opening.client;
+      return auditEvent('T3007W', {
+        ...about,
+        fingerprint,
+        host_id: opening.proxy.identity.hostId,
+        sid: opening.opening.sessionId,
+        user: identity.user,
+        user_kind: identity.userKind,
+        user_roles: identity.roles,
+        db_service: identity.route.service,
+        db_protocol: identity.route.protocol,
+        'addr.remote': opening.opening.clientAddress,
+      });
+    });
   }
 
   async #run(client: Channel, opening: VerifiedOpening, database: Database, openingBytes: Buffer): Promise<void> {
@@ -207,10 +243,12 @@ export class Sessions {
 
 type Verdict =
   | { readonly opening: VerifiedOpening; readonly database: Database }
-  | { readonly reject: RejectReason; readonly message: string };
+  | { readonly reject: RejectReason; readonly message: string; readonly fault?: Fault };
+/** For the audit log; `opening` when it is genuine. */
+type Fault = { readonly code: string; readonly opening?: VerifiedOpening };
 
-function reject(reason: RejectReason, message: string): Verdict {
-  return { reject: reason, message };
+function reject(reason: RejectReason, message: string, fault?: Fault): Verdict {
+  return { reject: reason, message, ...(fault === undefined ? {} : { fault }) };
 }
 
 function sessionLimits(limits: DatabaseServiceConfig['limits']): SessionLimits {

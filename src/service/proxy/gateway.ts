@@ -81,18 +81,8 @@ export class Gateway {
     this.#shown = deps.credentials;
     this.#httpsCertificates = deps.httpsCertificates;
     this.hub = this.#makeHub();
-    this.#trail = new RefusalTrail({
-      writer: deps.audit,
-      limits: () => this.#config.limits,
-      clock,
-      log,
-      instruments,
-    });
-    this.#refusals = new ProxyRefusals({
-      trail: this.#trail,
-      holderOf: (der) => holderOf(der, deps.trust('user')) ?? holderOf(der, deps.trust('host')),
-      clock,
-    });
+    this.#trail = this.#makeTrail();
+    this.#refusals = this.#makeRefusals();
     this.sessions = new LiveSessions({
       clock,
       log,
@@ -233,6 +223,20 @@ export class Gateway {
         );
       },
       onFault: (error) => log.error({ err: error }, 'a tunnel callback failed inside'),
+    });
+  }
+
+  #makeTrail(): RefusalTrail {
+    const { audit, clock, log, instruments } = this.#deps;
+    return new RefusalTrail({ writer: audit, limits: () => this.#config.limits, clock, log, instruments });
+  }
+
+  #makeRefusals(): ProxyRefusals {
+    const { trust, clock } = this.#deps;
+    return new ProxyRefusals({
+      trail: this.#trail,
+      holderOf: (der) => holderOf(der, trust('user')) ?? holderOf(der, trust('host')),
+      clock,
     });
   }
 

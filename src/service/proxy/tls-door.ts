@@ -97,7 +97,7 @@ export class TlsDoor {
   #failed(error: Error, socket: tls.TLSSocket): void {
     const visit = this.#visits.get(keyOf(socket));
     const code = 'code' in error ? String(error.code) : '';
-    if (visit !== undefined && CERTIFICATE_FAULT.test(code)) this.#options.onUnproven?.(visit, code);
+    if (visit !== undefined && isCertificateFault(code, error)) this.#options.onUnproven?.(visit, code);
   }
 
   #secured(socket: tls.TLSSocket): void {
@@ -144,6 +144,12 @@ function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
 
-/** Codes of OpenSSL for a certificate that can not be read or whose key was not proven; its other faults are of scanners and old clients, and alerts are the client's own refusal of us. */
-const CERTIFICATE_FAULT =
-  /^ERR_(?:OSSL_(?:ASN1|X509|EVP|EC|RSA)|SSL_(?!.*ALERT)(?:BAD_SIGNATURE|.*CERTIFICATE|WRONG_SIGNATURE))/;
+/**
+ * OpenSSL could not read the certificate, or the client did not prove its key. Its other faults are of scanners and old clients, and an alert is the client's own refusal of us.
+ */
+function isCertificateFault(code: string, error: Error): boolean {
+  const library = 'library' in error ? String(error.library) : '';
+  return /asn1|x509/i.test(library) || KEY_NOT_PROVEN.test(code);
+}
+
+const KEY_NOT_PROVEN = /^ERR_SSL_(?:PROVIDER_SIGNATURE_FAILURE|BAD_SIGNATURE|WRONG_SIGNATURE_(?:SIZE|TYPE))$/;
