@@ -115,7 +115,9 @@ test('the order: the start is in the journal before the database is asked, the e
   assert.equal(recorder.events[1]?.['postgres_pid'], 77);
   assert.equal(channels[0]?.destroyed, true);
   assert.equal(policy.listeners, 0, 'nobody listens to policy any more');
-  assert.equal(clock.pendingTimers, 0);
+  parts.client.destroy();
+  await turn();
+  assert.equal(clock.pendingTimers, 0, 'the client has left');
 });
 
 const refusals: readonly (Setup & {

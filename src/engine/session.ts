@@ -22,6 +22,7 @@ import type {
   RelayCounters,
   RelayLimits,
 } from './engine.ts';
+import { leave } from './leave.ts';
 import { recordDisconnect, recordEnd, recordRejected, recordStart, recordStartFailed } from './session-events.ts';
 import { shutdownRefusal, watchSession } from './session-watch.ts';
 
@@ -286,6 +287,7 @@ class Session {
       counters: this.#counters,
       clock,
     });
+    leave(client, clock);
     instruments.dbSessionSeconds.observe(protocol, (clock.monotonic() - this.#startedAt) / 1000);
     return closed;
   }
@@ -297,10 +299,7 @@ class Session {
     if (database !== undefined && reason !== undefined) {
       instruments.dbErrors.of({ component: 'agent', db_protocol: engine.protocol, reason }).value += 1;
     }
-    log.info(
-      { closed_by: closed.by, reason, err: closed.error, executed: this.#counters.statements },
-      'session ended',
-    );
+    log.info({ closed_by: closed.by, reason, err: closed.error, executed: this.#counters.statements }, 'session ended');
     try {
       if (database !== undefined && closed.refusal !== undefined) recordDisconnect(recorder, closed.refusal);
       recordEnd(recorder, closed, {
