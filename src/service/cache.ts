@@ -32,14 +32,14 @@ export type ClusterCacheOptions = {
   readonly log: Log;
   /** Milliseconds without any message after which the stream counts as dead. Default 15 000; Auth says something every 3 s. */
   readonly maxSilenceMs?: number;
-  /** Longest wait between attempts to reconnect, milliseconds; the first is 250. Default 10 000. */
+  /** Longest wait between attempts to reconnect, milliseconds; the first is 250. Default 3 000. */
   readonly maxBackoffMs?: number;
   /** 0 to 1; spreads reconnects. Default Math.random. */
   readonly random?: () => number;
 };
 
 const DEFAULT_MAX_SILENCE_MS = 15_000;
-const DEFAULT_MAX_BACKOFF_MS = 10_000;
+const DEFAULT_MAX_BACKOFF_MS = 3_000;
 const FIRST_BACKOFF_MS = 250;
 
 /** Kinds a proxy needs: who to refuse (locks), whom to believe (authorities), where to route (presence, databases), who else is a proxy. No roles: proxies do not authorize. */
