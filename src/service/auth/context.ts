@@ -11,6 +11,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { SearchPage, SearchRequest } from '../../audit/search.ts';
 import type { Authorities } from './authorities.ts';
 import type { Records } from './records.ts';
+import type { AuthRefusals } from './refusals.ts';
 
 /** What every method of the API works with. Made once by service.ts. */
 export type AuthContext = {
@@ -24,6 +25,8 @@ export type AuthContext = {
   readonly audit: AuditPort;
   readonly passwords: Passwords;
   readonly anonymousRate: AnonymousRate;
+  /** Connections and calls whose certificate was not good. */
+  readonly refusals: AuthRefusals;
   /** At most `maxSignatures` at once; some more wait. */
   readonly signatures: Slots;
   /** Open `Watch` calls, at most `maxWatches`. */

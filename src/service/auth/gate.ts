@@ -126,18 +126,9 @@ async function admit(name: MethodName, request: unknown, at: HandlerContext, con
   try {
     caller = await identifyCaller(connection, context);
   } catch (error) {
-    // Counted like a sign-in, so that nobody fills the audit log with bad certificates.
+    // Recorded before it is limited like a sign-in: those beyond are in the number that the audit log gets.
+    if (error instanceof LoginError) await context.refusals.record(connection.address, error.code, error.message);
     await limited(connection.address, context);
-    if (error instanceof LoginError)
-      await emit(
-        context,
-        auditEvent('T3007W', {
-          error: error.message,
-          reason: error.code,
-          'addr.remote': connection.address,
-          success: false,
-        }),
-      );
     throw error;
   }
   const refusal = await refusalOf(permission, caller, request, context);

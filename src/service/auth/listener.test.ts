@@ -84,30 +84,42 @@ test("a proxy's signed header gives the caller's address", async () => {
   assert.equal(await throughHeader(header(signed('[2001:db8::7]:4711', auth.clock.now(), proxy))), '2001:db8::7');
 });
 
-const refused: readonly { name: string; bytes: () => Promise<Buffer> | Buffer }[] = [
-  { name: 'stale', bytes: () => header(signed('203.0.113.7:1', auth.clock.now() - 61_000, proxy)) },
-  { name: 'from the future', bytes: () => header(signed('203.0.113.7:1', auth.clock.now() + 120_000, proxy)) },
+const refused: readonly { name: string; reason: RegExp; bytes: () => Promise<Buffer> | Buffer }[] = [
+  { name: 'stale', reason: /_STALE$/, bytes: () => header(signed('203.0.113.7:1', auth.clock.now() - 61_000, proxy)) },
+  {
+    name: 'from the future',
+    reason: /_FROM_FUTURE$/,
+    bytes: () => header(signed('203.0.113.7:1', auth.clock.now() + 120_000, proxy)),
+  },
   {
     name: 'unsigned',
+    reason: /^PROXY_HEADER_UNSIGNED$/,
     bytes: () => Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000201c0000202000100020000', 'hex').subarray(0, 28),
   },
   {
     name: 'signed by an agent',
+    reason: /^CERT_WRONG_ROLE$/,
     bytes: async () => header(signed('203.0.113.7:1', auth.clock.now(), await auth.join('database'))),
   },
   {
     name: 'changed',
+    reason: /^(ENVELOPE_BAD_SIGNATURE|CERT_)/,
     bytes: () => {
       const bytes = header(signed('203.0.113.7:1', auth.clock.now(), proxy));
       bytes.writeUInt8(bytes.readUInt8(bytes.length - 5) ^ 1, bytes.length - 5);
       return bytes;
     },
   },
-  { name: 'of garbage', bytes: () => header(Buffer.from('garbage')) },
+  { name: 'of garbage', reason: /^ENVELOPE_MALFORMED$/, bytes: () => header(Buffer.from('garbage')) },
 ];
 for (const row of refused) {
-  test(`a header that is ${row.name} ends the connection`, async () => {
+  test(`a header that is ${row.name} ends the connection, and is an event`, async () => {
+    const before = (await auth.events('T3007W')).length;
     assert.equal(await throughHeader(await row.bytes()), 'closed');
+    const [event, ...more] = (await auth.events('T3007W')).slice(before);
+    assert.equal(more.length, 0);
+    assert.match(String(event?.['reason']), row.reason);
+    assert.equal(event?.['addr.remote'], '127.0.0.1');
   });
 }
 
@@ -293,6 +305,38 @@ test('who shows no certificate fills no memory: small messages, few at once', as
   const many = await endless(1024, 40);
   assert.equal(many.filter((outcome) => outcome === 'read').length, 16);
   assert.equal(many.filter((outcome) => outcome === `closed ${http2.constants.NGHTTP2_REFUSED_STREAM}`).length, 24);
+});
+
+test('bad certificates are some events of an address, then a number, and never stop others', async () => {
+  const limited = await TestAuth.start({
+    more: [
+      '  limits:',
+      '    anonymous_rate_per_minute: 1000',
+      '    anonymous_burst: 1000',
+      '    client_refusal_events_per_minute: 3',
+    ],
+  });
+  const other = await TestAuth.start({ clusterName: 'other' });
+  const { identity } = await other.join('proxy');
+  for (let index = 0; index < 8; index += 1) {
+    const error: unknown = await limited
+      .connect(identity)
+      .client.heartbeat({})
+      .catch((reason: unknown) => reason);
+    assert.equal(fromConnectError(error).code, 'CERT_FOREIGN_AUTHORITY');
+  }
+  const events = await limited.events('T3007W');
+  assert.deepEqual(
+    events.map((event) => [event['reason'], event['listener'], event['addr.remote']]),
+    Array.from({ length: 3 }, () => ['CERT_FOREIGN_AUTHORITY', 'auth', '127.0.0.1']),
+  );
+  await limited.anonymous.client.ping({});
+  await limited.stop(true);
+  const again = await TestAuth.start({ dataDir: limited.dataDir });
+  const last = (await again.events('T3007W')).at(-1);
+  assert.deepEqual([last?.['reason'], last?.['left_out']], ['REFUSALS_LEFT_OUT', 5]);
+  await again.stop();
+  await other.stop();
 });
 
 test('anonymous calls are limited by address', async () => {

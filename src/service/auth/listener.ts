@@ -1,11 +1,12 @@
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { LimitError } from '../../errors.ts';
+import { LimitError, TesseraError } from '../../errors.ts';
 import { AUTH_ALPN } from '../../rpc/dial.ts';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { AuthLimits } from '../../config/schema.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { certificateFaultOf } from '../certificate-fault.ts';
 import { splitProxyHeader } from './proxy-header.ts';
 
 /** Auth's one port: an optional signed PROXY v2 header, TLS 1.3, HTTP/2. Who the caller is is decided per call (caller.ts), not here. */
@@ -26,8 +27,8 @@ export type ListenerOptions = {
   readonly handler: ReturnType<typeof connectNodeAdapter>;
   /** Verifies the value of a PROXY header's address TLV; the client's IP address. Throws LoginError or ProtocolError. */
   readonly verifyAddress: (header: Buffer) => string;
-  /** A connection that ended before a call: for the audit log. */
-  readonly refused: (address: string, reason: string) => void;
+  /** A connection that ended before a call, with the code of what was wrong: for the audit log. */
+  readonly refused: (address: string, code: string, reason: string) => void;
   readonly log: Log;
 };
 /** PEM: leaf and the authority behind it (whoever comes with a pin needs to see the authority), and the key. */
@@ -68,7 +69,11 @@ export class Listener {
     });
     this.#tls.on('secureConnection', (socket) => this.#secured(socket));
     this.#tls.on('tlsClientError', (error, socket) => {
-      options.log.debug({ address: socket.remoteAddress, reason: error.message }, 'auth: no TLS with a caller');
+      const address = this.#proxied.get(peerKey(socket)) ?? plainAddress(socket.remoteAddress);
+      options.log.debug({ address, reason: error.message }, 'auth: no TLS with a caller');
+      const fault = certificateFaultOf(error);
+      if (fault !== undefined)
+        options.refused(address, fault, 'the client certificate was not in order, or its key was not proven');
       socket.destroy();
     });
     this.#tcp = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accepted(socket));
@@ -175,7 +180,8 @@ export class Listener {
         this.#tls.emit('connection', socket);
       } catch (error) {
         stop();
-        this.#options.refused(peer, error instanceof Error ? error.message : String(error));
+        if (error instanceof TesseraError) this.#options.refused(peer, error.code, error.message);
+        else this.#options.refused(peer, 'PROXY_HEADER', 'a PROXY header could not be read');
         socket.destroy();
       }
     };

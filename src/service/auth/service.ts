@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AuditLog } from '../../audit/audit-log.ts';
-import { auditEvent } from '../../audit/event.ts';
 import { parseSearch } from '../../audit/search.ts';
 import type { AuthConfig, Config } from '../../config/schema.ts';
 import { ConfigError, LimitError, LoginError } from '../../errors.ts';
@@ -32,6 +31,7 @@ import {
   type OwnCertificatesDeps,
 } from './own-certificates.ts';
 import { Records } from './records.ts';
+import { AuthRefusals } from './refusals.ts';
 
 /** The Auth Service: certificate authority, users, roles, tokens, locks, presence, the audit log; one port that speaks the API of proto/. */
 
@@ -75,6 +75,8 @@ export async function startAuthService(deps: AuthServiceDeps): Promise<RunningAu
     const sealer = openDataKeyFile(settings.caKeyFile);
     const authorities = await openAuthorities(cluster.clusterName, { store, sealer, now });
     audit = await openAuditLog(settings, cluster, deps);
+    for (const [destination, backlog] of audit.backlogs)
+      deps.instruments.auditBacklogs.add({ service: 'auth', destination }, backlog);
     const closing = new AbortController();
     const context = contextOf(deps, settings, {
       store,
@@ -112,6 +114,7 @@ function contextOf(
     version: deps.version,
     config,
     passwords: new Passwords({ maxConcurrent: limits.maxPasswordHashes }),
+    refusals: new AuthRefusals({ ...deps, audit: parts.audit, limits }),
     anonymousRate: new AnonymousRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
     signatures: new Slots(
       limits.maxSignatures,
@@ -153,10 +156,9 @@ async function openService(context: AuthContext, parts: Parts): Promise<RunningA
         verifyClientAddress(value, { hostAuthorities: context.authorities.hosts, nowMs: context.clock.now() }).client
           .address,
       ),
-    refused: (address, reason) => {
+    refused: (address, code, reason) => {
       context.log.warn({ address, reason }, 'auth: a connection was refused');
-      const event = auditEvent('T3007W', { error: reason, success: false, 'addr.remote': address });
-      const told = context.anonymousRate.take(address).then(() => context.audit.emit(event));
+      const told = context.refusals.record(address, code, reason);
       told.catch((error: unknown) => context.log.debug({ err: error }, 'auth: a refused connection was not recorded'));
     },
     log: context.log,
@@ -215,6 +217,7 @@ class AuthServiceProcess implements RunningAuthService {
     while (listener.connections > 0 && this.#context.clock.monotonic() < until)
       await this.#context.clock.sleep(DRAIN_POLL_MS);
     listener.close();
+    this.#context.refusals.close();
     await audit.close();
     await store.close();
   }

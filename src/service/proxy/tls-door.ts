@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { constants, X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import type { Log } from '../../telemetry/log.ts';
+import { certificateFaultOf } from '../certificate-fault.ts';
 import { formatAddress } from './client-address.ts';
 import type { Visit } from './visit.ts';
 
@@ -96,8 +97,8 @@ export class TlsDoor {
 
   #failed(error: Error, socket: tls.TLSSocket): void {
     const visit = this.#visits.get(keyOf(socket));
-    const code = 'code' in error ? String(error.code) : '';
-    if (visit !== undefined && isCertificateFault(code, error)) this.#options.onUnproven?.(visit, code);
+    const code = certificateFaultOf(error);
+    if (visit !== undefined && code !== undefined) this.#options.onUnproven?.(visit, code);
   }
 
   #secured(socket: tls.TLSSocket): void {
@@ -143,13 +144,3 @@ function contextOptions(shown: ShownCertificate, minVersion: 'TLSv1.2' | 'TLSv1.
 function keyOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
-
-/**
- * OpenSSL could not read the certificate, or the client did not prove its key. Its other faults are of scanners and old clients, and an alert is the client's own refusal of us.
- */
-function isCertificateFault(code: string, error: Error): boolean {
-  const library = 'library' in error ? String(error.library) : '';
-  return /asn1|x509/i.test(library) || KEY_NOT_PROVEN.test(code);
-}
-
-const KEY_NOT_PROVEN = /^ERR_SSL_(?:PROVIDER_SIGNATURE_FAILURE|BAD_SIGNATURE|WRONG_SIGNATURE_(?:SIZE|TYPE))$/;

@@ -35,8 +35,8 @@ export class AnonymousRate {
   }
 }
 
-// One subscriber commands a whole /64 of IPv6 addresses.
-function networkOf(address: string): string {
+/** What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which one subscriber commands whole. */
+export function networkOf(address: string): string {
   const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
   if (!isIPv6(plain)) return plain;
   const [head = '', tail = ''] = plain.split('::');
