@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { ProtocolError } from '../errors.ts';
 import { eventFields, zstdLines } from './fixtures.ts';
+import { EVENTS } from './events.table.ts';
 import { decodeBatch, INGEST_DEFAULTS, type IngestLimits } from './ingest.ts';
 
 const context = { clusterName: 'staging', hostId: 'host-1', role: 'database', nowMs: Date.UTC(2026, 0, 1) } as const;
@@ -129,6 +130,19 @@ for (const row of taken) {
     assert.equal((await decodeBatch(row.bytes, context, INGEST_DEFAULTS)).length, row.count);
   });
 }
+
+test('ingest: a proxy may tell of refusals, and nothing else', async () => {
+  const written: string[] = [];
+  for (const [code, spec] of Object.entries(EVENTS)) {
+    const lines = zstdLines(eventFields({ code, event: spec.event }));
+    const error: unknown = await decodeBatch(lines, { ...context, role: 'proxy' }, INGEST_DEFAULTS).catch(
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof ProtocolError) || !error.message.includes('may not be written by role proxy'))
+      written.push(code);
+  }
+  assert.deepEqual(written, ['TDB00W', 'T3007W']);
+});
 
 test('ingest: a key that stands twice is stored once, so that no two readers see two things', async () => {
   const line = JSON.stringify(eventFields()).replace('{', '{"user":"mallory","server_id":"host-9",');
