@@ -97,7 +97,7 @@ function openRelay(writer: AuditWriter): Pair {
   void relayPostgres({
     client,
     database: { channel: database, details: undefined, cancel: async () => undefined },
-    request: { databaseUser: 'bench', databaseName: 'bench', replication: false, details: undefined },
+    request: { databaseUser: 'bench', databaseName: 'bench', replication: 'none', parameters: {}, details: undefined },
     recorder: writer.openSession({
       sid: crypto.randomUUID(),
       cluster_name: 'bench',

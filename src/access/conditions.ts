@@ -13,7 +13,8 @@ export type Conditions = {
   readonly expression: Node | 'broken' | undefined;
   readonly users: Entries;
   readonly names: Entries;
-  readonly replication: boolean;
+  /** `logical`, or `*` for physical as well. */
+  readonly replication: readonly string[];
 };
 
 /** Compiled once for each role object: resources are frozen and replaced as a whole. */
@@ -59,7 +60,7 @@ function compileConditions(conditions: RoleConditions): Conditions {
     expression: parsed === undefined ? undefined : 'node' in parsed ? parsed.node : 'broken',
     users: compileEntries(conditions.db_users ?? []),
     names: compileEntries(conditions.db_names ?? []),
-    replication: conditions.db_replication?.some((kind) => kind === 'logical' || kind === '*') ?? false,
+    replication: conditions.db_replication ?? [],
   };
 }
 

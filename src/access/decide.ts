@@ -190,16 +190,18 @@ function replicationOutcome(
   const asked = enforced(database, request);
   const compiled = roles.map(compiledRole);
   const labels = database.metadata.labels ?? {};
+  const kind = request.replication === 'none' ? 'logical' : request.replication;
+  const covers = (kinds: readonly string[]): boolean => kinds.includes('*') || kinds.includes(kind);
   const replicationAllowed =
-    !compiled.some((role) => role.deny.replication) &&
-    compiled.some((role) => role.allow.replication && allowedBy(role, identity, labels, asked));
-  if (request.replication && !replicationAllowed) {
+    !compiled.some((role) => covers(role.deny.replication)) &&
+    compiled.some((role) => covers(role.allow.replication) && allowedBy(role, identity, labels, asked));
+  if (request.replication !== 'none' && !replicationAllowed) {
     return {
       type: 'Denial',
       reason: 'replication-denied',
-      message: `replication connections to database ${quoted(database.metadata.name)} are not allowed for user ${quoted(identity.user)}`,
-      hint: 'a role with db_replication: [logical] allows them',
-      audit: 'no role that allows this access has db_replication, or one denies it',
+      message: `${kind} replication connections to database ${quoted(database.metadata.name)} are not allowed for user ${quoted(identity.user)}`,
+      hint: `a role with db_replication: [${kind === 'logical' ? 'logical' : "'*'"}] allows them`,
+      audit: `no role that allows this access has db_replication for ${kind} replication, or one denies it`,
     };
   }
   if (options.requireSessionMfa && identity.mfa === undefined) {

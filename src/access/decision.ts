@@ -45,7 +45,7 @@ export type AuthorizeRequest = {
   readonly databaseUser: string;
   readonly databaseName: string;
   /** The client asks for a replication connection. */
-  readonly replication: boolean;
+  readonly replication: 'none' | 'logical' | 'physical';
   readonly locks: Iterable<Lock>;
   /** Milliseconds since the locks were known to be complete. */
   readonly locksAgeMs: number;

@@ -135,7 +135,7 @@ function build({ roles, labels, traits }: World) {
       database,
       databaseUser,
       databaseName,
-      replication: false,
+      replication: 'none',
       locks: [],
       locksAgeMs: 0,
       nowMs: 1,

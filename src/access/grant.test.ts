@@ -64,7 +64,7 @@ function ask({ roles, identity: who, ...more }: Ask): Grant | Denial {
     database: database({ env: 'prod', team: 'shop' }),
     databaseUser: 'reader',
     databaseName: 'shop',
-    replication: false,
+    replication: 'none',
     locks: [],
     locksAgeMs: 0,
     nowMs: now,
@@ -512,12 +512,35 @@ const rows: readonly (Ask & { readonly name: string; readonly want: string })[] 
     preference: withMfa,
     want: 'access-denied',
   },
-  { name: 'replication not allowed', roles: only({}), replication: true, want: 'replication-denied' },
-  { name: 'replication allowed', roles: only({ db_replication: ['logical'] }), replication: true, want: 'granted' },
+  { name: 'replication not allowed', roles: only({}), replication: 'logical', want: 'replication-denied' },
+  {
+    name: 'physical replication is more than logical',
+    roles: only({ db_replication: ['logical'] }),
+    replication: 'physical',
+    want: 'replication-denied',
+  },
+  {
+    name: 'physical replication allowed',
+    roles: only({ db_replication: ['*'] }),
+    replication: 'physical',
+    want: 'granted',
+  },
+  {
+    name: 'a denied logical replication does not open the physical',
+    roles: only({ db_replication: ['*'] }, { db_replication: ['*'] }),
+    replication: 'physical',
+    want: 'replication-denied',
+  },
+  {
+    name: 'replication allowed',
+    roles: only({ db_replication: ['logical'] }),
+    replication: 'logical',
+    want: 'granted',
+  },
   {
     name: 'replication denied',
     roles: only({ db_replication: ['logical'] }, { db_replication: ['*'] }),
-    replication: true,
+    replication: 'logical',
     want: 'replication-denied',
   },
   {
@@ -528,7 +551,7 @@ const rows: readonly (Ask & { readonly name: string; readonly want: string })[] 
   {
     name: 'replication by a role that does not open this database',
     roles: [role('a', open), role('b', { ...open, db_labels: { env: 'dev' }, db_replication: ['logical'] })],
-    replication: true,
+    replication: 'logical',
     want: 'replication-denied',
   },
 ];

@@ -54,7 +54,7 @@ test('authorize with 20 roles is cheap once they are compiled', () => {
       database,
       databaseUser: 'reader',
       databaseName: 'app_1',
-      replication: false,
+      replication: 'none',
       locks: [],
       locksAgeMs: 0,
       nowMs: 1,

@@ -56,7 +56,7 @@ export const EVENTS = {
     event: 'db.session.start',
     writers: ['database'],
     says: 'A session with a database began.',
-    fields: { postgres_pid: 'int?', db_server_version: 'text?', client_application: 'text?', replication: 'bool?' },
+    fields: { postgres_pid: 'int?', db_server_version: 'text?', replication: 'text?', startup_parameters: 'json?' },
   },
   TDB00W: {
     event: 'db.session.start',

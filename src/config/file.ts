@@ -140,6 +140,7 @@ const databaseService = z.strictObject({
   enabled: flag,
   databases: optional(z.array(database).max(10_000)),
   resources: optional(z.array(z.strictObject({ labels: labelMatcher })).max(1000)),
+  password_dir: optional(absolutePath),
   journal: optional(
     z.strictObject({
       max_bytes: optional(size(MiB, 1024 * GiB)),

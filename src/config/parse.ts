@@ -134,6 +134,7 @@ function databaseConfig(section: NonNullable<ConfigFile['db_service']>): Databas
     journal: withDefaults(defaultJournal, section.journal),
     limits: withDefaults(defaultDatabaseLimits, section.limits),
     tunnel: withDefaults(defaultTunnel, section.tunnel),
+    ...(section.password_dir === undefined ? {} : { passwordDir: section.password_dir }),
     healthCheck: withDefaults(defaultHealthCheck, section.health_check),
     maxLockAgeMs: section.max_lock_age ?? defaultMaxLockAgeMs,
   };

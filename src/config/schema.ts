@@ -141,6 +141,8 @@ export type DatabaseServiceConfig = {
   readonly journal: JournalConfig;
   readonly limits: DatabaseLimits;
   readonly tunnel: TunnelConfig;
+  /** The only folder in which a `db` resource may name a `password_file`; absent: such resources are not served. The file's own databases may name any. */
+  readonly passwordDir?: string;
   readonly healthCheck: { readonly intervalMs: number; readonly timeoutMs: number };
   /** An older view of locks refuses in `strict` locking mode. Default 5 min. */
   readonly maxLockAgeMs: number;

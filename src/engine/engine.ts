@@ -63,8 +63,10 @@ export type Accepted =
 export type AccessRequest = {
   readonly databaseUser: string;
   readonly databaseName: string;
-  /** The client asks for a replication connection. */
-  readonly replication: boolean;
+  /** The client asks for a replication connection: of one database (`logical`) or of the whole server's WAL (`physical`). */
+  readonly replication: 'none' | 'logical' | 'physical';
+  /** What else the client set at the start, for the audit log: it can change what a statement means. */
+  readonly parameters: Readonly<Record<string, string>>;
   readonly details: unknown;
 };
 

@@ -1,12 +1,28 @@
+import { boundText } from '../audit/bound-text.ts';
 import type { Recorder } from '../audit/recorder.ts';
-import type { Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
+import type { AccessRequest, Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
 
 /** The events of a session that do not depend on the protocol. Each is buffered: the caller commits. */
 
 /** The person is allowed in; the database is about to be asked. */
-export function recordStart(recorder: Recorder): void {
-  recorder.write('db.session.start', 'TDB00I', { success: true });
+export function recordStart(recorder: Recorder, request: AccessRequest): void {
+  recorder.write('db.session.start', 'TDB00I', {
+    success: true,
+    ...(request.replication === 'none' ? {} : { replication: request.replication }),
+    ...startupParameters(request.parameters),
+  });
 }
+
+/** Values one by one, so that a cut one says so; the start-up packet's own limit bounds how many there are. */
+function startupParameters(parameters: AccessRequest['parameters']): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(parameters).map(([name, value]) => {
+    const { text, cut } = boundText(value, maxParameterBytes);
+    return [name, cut === undefined ? text : `${text} [cut: ${cut.bytes} bytes, SHA-256 ${cut.sha256}]`] as const;
+  });
+  return entries.length === 0 ? {} : { startup_parameters: Object.fromEntries(entries) };
+}
+
+const maxParameterBytes = 1024;
 
 /** The person was turned away, or the database could not be had. */
 export function recordStartFailed(recorder: Recorder, refusal: Refusal, audit: string): void {

@@ -18,7 +18,13 @@ type Script = {
   relay?: (session: RelaySession) => Promise<Closed>;
 };
 
-const request = { databaseUser: 'reader', databaseName: 'orders', replication: false, details: undefined };
+const request = {
+  databaseUser: 'reader',
+  databaseName: 'orders',
+  replication: 'none' as const,
+  parameters: {},
+  details: undefined,
+};
 
 /** Records the order of what it is asked in `trace`, and what was refused. */
 function fakeEngine(trace: string[], script: Script = {}) {

@@ -1,6 +1,6 @@
 import type { Denial, Grant } from '../access/grant.ts';
 import type { Recorder } from '../audit/recorder.ts';
-import { LimitError, TesseraError } from '../errors.ts';
+import { LimitError, LoginError, TesseraError } from '../errors.ts';
 import type { Route, UserIdentity, VerifiedCertificate } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
 import type { Clock } from '../telemetry/clock.ts';
@@ -206,7 +206,7 @@ class Session {
     let recorder: Recorder;
     try {
       recorder = this.#parts.openRecorder({ databaseUser: grant.databaseUser, databaseName: grant.databaseName });
-      recordStart(recorder);
+      recordStart(recorder, request);
       await commitWaiting(recorder);
     } catch (error) {
       this.#parts.log.error({ err: error }, 'the start of a session could not be recorded');
@@ -340,6 +340,13 @@ function connectRefusal(error: unknown, sessionId: string): Refusal {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     };
   }
+  if (error instanceof LoginError && error.code === 'DATABASE_DENIED') {
+    return {
+      reason: 'access-denied',
+      message: error.publicMessage,
+      hint: 'roles may have changed since you signed in: run "tsh login" again, then tsh db ls',
+    };
+  }
   const said = error instanceof TesseraError ? error.publicMessage : 'the database can not be reached';
   return { reason: 'database-unreachable', message: said, hint: `tell your administrator the session id ${sessionId}` };
 }
@@ -352,7 +359,7 @@ function messageOf(error: unknown): string {
 async function commitWaiting(recorder: Recorder): Promise<void> {
   while (recorder.commit() === 'full') {
     const outcome = await new Promise<'space' | 'gave-up'>((resolve) => recorder.onSpace(resolve));
-    if (outcome === 'gave-up') throw new LimitError('AUDIT_JOURNAL_FULL', 'the audit journal is at max_journal_bytes');
+    if (outcome === 'gave-up') throw new LimitError('AUDIT_JOURNAL_FULL', 'the audit journal is at journal.max_bytes');
   }
   await recorder.synced();
 }

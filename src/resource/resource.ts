@@ -21,7 +21,7 @@ export type RoleConditions = {
   readonly db_names?: readonly string[];
   readonly db_roles?: readonly string[];
   readonly rules?: readonly Rule[];
-  /** Tessera: `logical` allows replication connections to PostgreSQL. */
+  /** Tessera: `logical` allows replication connections to one PostgreSQL database, `*` also the whole server's WAL. */
   readonly db_replication?: readonly string[];
 };
 

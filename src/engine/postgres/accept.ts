@@ -93,7 +93,8 @@ function request(minor: number, parameters: ReadonlyMap<string, string>, early: 
   const asked: AccessRequest = {
     databaseUser,
     databaseName,
-    replication: isReplication(parameters.get('replication')),
+    replication: replicationOf(parameters.get('replication')),
+    parameters: Object.fromEntries(others),
     details: new PostgresRequest(minor, new Map(others), early),
   };
   const refusal = outsideRoute(asked, route);
@@ -113,12 +114,13 @@ function outsideRoute({ databaseUser, databaseName }: AccessRequest, route: Rout
   return undefined;
 }
 
-/** Anything that PostgreSQL does not surely take as false asks for replication. */
-function isReplication(value: string | undefined): boolean {
-  return (
-    value !== undefined &&
-    !['0', 'f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off'].includes(value.toLowerCase())
-  );
+/** `database` is logical; anything else that PostgreSQL does not surely take as false asks for the server's WAL. */
+function replicationOf(value: string | undefined): AccessRequest['replication'] {
+  if (value === undefined) return 'none';
+  if (value === 'database') return 'logical';
+  return ['0', 'f', 'fa', 'fal', 'fals', 'false', 'n', 'no', 'of', 'off'].includes(value.toLowerCase())
+    ? 'none'
+    : 'physical';
 }
 
 function refused(refusal: Refusal): Accepted {

@@ -82,30 +82,30 @@ const openings: readonly {
   readonly route?: Partial<Route>;
   readonly said?: string;
 }[] = [
-  { name: 'user and database', bytes: startup({ user: 'u', database: 'd' }), expect: ['u', 'd', false, 0] },
-  { name: 'the database defaults to the user', bytes: startup({ user: 'u' }), expect: ['u', 'u', false, 0] },
-  { name: 'an empty database too', bytes: startup({ user: 'u', database: '' }), expect: ['u', 'u', false, 0] },
+  { name: 'user and database', bytes: startup({ user: 'u', database: 'd' }), expect: ['u', 'd', 'none', 0] },
+  { name: 'the database defaults to the user', bytes: startup({ user: 'u' }), expect: ['u', 'u', 'none', 0] },
+  { name: 'an empty database too', bytes: startup({ user: 'u', database: '' }), expect: ['u', 'u', 'none', 0] },
   { name: 'no user', bytes: startup({ database: 'd' }), expect: '28000' },
-  { name: 'protocol 3.2', bytes: startup({ user: 'u' }, { minor: 2 }), expect: ['u', 'u', false, 2], said: '' },
+  { name: 'protocol 3.2', bytes: startup({ user: 'u' }, { minor: 2 }), expect: ['u', 'u', 'none', 2], said: '' },
   {
     name: 'a greased version and option are negotiated',
     bytes: startup({ user: 'u' }, { minor: 9999, options: ['_pq_.foo'] }),
-    expect: ['u', 'u', false, 2],
+    expect: ['u', 'u', 'none', 2],
     said: '760000001500030002000000015f70715f2e666f6f00',
   },
   { name: 'another major version', bytes: startup({}, { major: 4 }), expect: '0A000' },
-  { name: 'replication', bytes: startup({ user: 'u', replication: 'database' }), expect: ['u', 'u', true, 0] },
+  { name: 'replication', bytes: startup({ user: 'u', replication: 'database' }), expect: ['u', 'u', 'logical', 0] },
   {
     name: 'replication in odd spelling',
     bytes: startup({ user: 'u', replication: 'YES' }),
-    expect: ['u', 'u', true, 0],
+    expect: ['u', 'u', 'physical', 0],
   },
-  { name: 'replication off', bytes: startup({ user: 'u', replication: 'Off' }), expect: ['u', 'u', false, 0] },
+  { name: 'replication off', bytes: startup({ user: 'u', replication: 'Off' }), expect: ['u', 'u', 'none', 0] },
   {
     name: "the route's user",
     bytes: startup({ user: 'u', database: 'd' }),
     route: { databaseUser: 'u', databaseName: 'd' },
-    expect: ['u', 'd', false, 0],
+    expect: ['u', 'd', 'none', 0],
   },
   {
     name: "not the route's user",
@@ -191,7 +191,13 @@ test('a refusal is a FATAL error with code, message, detail and hint; a client i
 async function signInTo(answer: Buffer, password?: string) {
   const database = databaseAt('db:5432');
   const details = new PostgresRequest(2, new Map([['application_name', 'x']]), Buffer.alloc(0));
-  const request = { databaseUser: 'reader', databaseName: 'orders', replication: false, details };
+  const request = {
+    databaseUser: 'reader',
+    databaseName: 'orders',
+    replication: 'none' as const,
+    parameters: {},
+    details,
+  };
   const grant = new Policy().decide(database, request, certificateOf(alice, Date.now() + 1000), Date.now());
   assert.ok(grant instanceof Grant);
   const [near, far] = channelPair({ maxChunkBytes: 3 });

@@ -113,7 +113,8 @@ function setUp(
     request: {
       databaseUser: 'u',
       databaseName: 'd',
-      replication: false,
+      replication: 'none',
+      parameters: {},
       details: new PostgresRequest(0, new Map(), options.clientEarly ?? Buffer.alloc(0)),
     },
     recorder,

@@ -102,7 +102,7 @@ async function requireAccess(
       databaseUser: request.databaseUser,
       databaseName: request.databaseName,
       // The agent decides about replication when it knows the start-up packet.
-      replication: false,
+      replication: 'none',
       locks: (await context.records.list('lock')).map((stored) => stored.resource),
       locksAgeMs: 0,
       nowMs: context.clock.now(),

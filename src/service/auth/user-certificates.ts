@@ -97,7 +97,7 @@ async function tryDatabase(
     database,
     databaseUser: route.databaseUser,
     databaseName: route.databaseName,
-    replication: false,
+    replication: 'none',
     locks: (await context.records.list('lock')).map((stored) => stored.resource),
     locksAgeMs: 0,
     nowMs: context.clock.now(),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { alice, databaseAt } from '../../../test/kit/engine.ts';
-import { UpstreamError } from '../../errors.ts';
+import { LoginError, UpstreamError } from '../../errors.ts';
 import { type Authority, createAuthority } from '../../pki/authority.ts';
 import { issueCertificate } from '../../pki/issue.ts';
 import { generateKeyPair } from '../../pki/keys.ts';
@@ -30,14 +30,15 @@ const request: CredentialRequest = {
 
 function setUp() {
   const clock = new ManualClock(Date.UTC(2026, 0, 1, 1));
-  const state = { asked: 0, away: false, wrongKey: false, authorities: [] as string[] };
+  const state = { asked: 0, away: false, denied: false, wrongKey: false, authorities: [] as string[] };
   const cache = new DatabaseCredentialCache({
     clock,
     log: silentLog,
     databaseAuthorities: () => state.authorities,
     issue: async ({ publicKey, databaseUser }) => {
       state.asked += 1;
-      if (state.away) throw new UpstreamError('AWAY', 'away');
+      if (state.denied) throw new LoginError('DATABASE_DENIED', 'no');
+      if (state.away) throw new UpstreamError('AWAY', 'away', { retryable: true });
       const publicKeyDer = state.wrongKey ? generateKeyPair().publicKeyDer : publicKey;
       const { pem } = await issueCertificate(authority, databaseClientProfile(databaseUser), {
         publicKeyDer,
@@ -90,6 +91,26 @@ test('it is renewed when a quarter of its life is left; with Auth away it serves
   await assert.rejects(cache.credentials(request), { code: 'AWAY' });
   state.away = false;
   await cache.credentials(request);
+});
+
+test('a refusal of Auth ends a kept certificate at once', async () => {
+  const { cache, clock, state } = setUp();
+  await cache.credentials(request);
+  clock.advance(8 * minute);
+  state.denied = true;
+  await assert.rejects(cache.credentials(request), { code: 'DATABASE_DENIED' });
+  state.denied = false;
+  state.away = true;
+  await assert.rejects(cache.credentials(request), { code: 'AWAY' });
+});
+
+test('a database with a password asks Auth as well: a person who may no more does not get in by the password', async () => {
+  const { cache, state } = setUp();
+  const database = { ...request.database, spec: { ...request.database.spec, password_file: '/nowhere' } };
+  state.denied = true;
+  await assert.rejects(cache.credentials({ ...request, database }), { code: 'DATABASE_DENIED' });
+  state.denied = false;
+  await assert.rejects(cache.credentials({ ...request, database }), { code: 'DATABASE_PASSWORD_FILE' });
 });
 
 test('another trust of the server makes another context; a certificate for another key is refused', async () => {

@@ -60,11 +60,12 @@ export class DatabaseCredentialCache {
   /** Throws what Auth's refusal became, UpstreamError when Auth is away, LoginError for a bad password file. */
   async credentials(request: CredentialRequest): Promise<DatabaseCredentials> {
     const trust = serverTrustOf(request.database, this.#options.databaseAuthorities());
+    // Also where a password signs in: Auth authorizes the person again, or there is none.
+    const kept = await this.#certificate(request, trust);
     const file = request.database.spec.password_file;
     if (file !== undefined) {
       return { type: 'password', secureContext: this.#serverContext(trust), password: await readPasswordFile(file) };
     }
-    const kept = await this.#certificate(request, trust);
     return { type: 'certificate', secureContext: kept.secureContext };
   }
 
@@ -87,7 +88,10 @@ export class DatabaseCredentialCache {
     try {
       return await pending;
     } catch (error) {
-      if (kept === undefined || this.#options.clock.now() >= kept.expiresMs) throw error;
+      // A refusal counts at once; only an absent Auth is waited for.
+      const absent = error instanceof UpstreamError && error.retryable;
+      if (!absent) this.#kept.delete(key);
+      if (!absent || kept === undefined || this.#options.clock.now() >= kept.expiresMs) throw error;
       this.#options.log.warn(
         { err: error, db_service: request.database.metadata.name },
         'a database certificate could not be renewed; the one before is still valid',

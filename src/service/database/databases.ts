@@ -1,3 +1,5 @@
+import { resolve, sep } from 'node:path';
+
 import type { DatabaseServiceConfig } from '../../config/schema.ts';
 import { isSupported } from '../../engine/registry.ts';
 import { compilePattern } from '../../resource/pattern.ts';
@@ -15,7 +17,7 @@ export class ServedDatabases {
   readonly #log: Log;
   readonly #onChange: () => void;
   #static = new Map<string, Database>();
-  #matchers: DatabaseServiceConfig['resources'] = [];
+  #settings: DynamicSettings = { resources: [] };
   #dynamic: readonly Database[] = [];
   #served = new Map<string, ServedDatabase>();
 
@@ -26,9 +28,9 @@ export class ServedDatabases {
   }
 
   /** From tessera.yaml, at start and at reload; `ca_cert` is filled in. */
-  configure(databases: readonly Database[], matchers: DatabaseServiceConfig['resources']): void {
+  configure(databases: readonly Database[], settings: DynamicSettings): void {
     this.#static = new Map(databases.map((database) => [database.metadata.name, database]));
-    this.#matchers = matchers;
+    this.#settings = settings;
     this.#update();
   }
 
@@ -51,7 +53,7 @@ export class ServedDatabases {
     for (const [name, database] of this.#static) this.#add(next, name, { database, origin: 'config' });
     for (const database of this.#dynamic) {
       const { name, labels } = database.metadata;
-      if (!next.has(name) && this.#matchers.some((matcher) => matchesLabels(matcher.labels, labels ?? {}))) {
+      if (!next.has(name) && this.#settings.resources.some((matcher) => matchesLabels(matcher.labels, labels ?? {}))) {
         this.#add(next, name, { database, origin: 'dynamic' });
       }
     }
@@ -60,13 +62,29 @@ export class ServedDatabases {
     this.#onChange();
   }
 
+  #mayRead(file: string): boolean {
+    const { passwordDir } = this.#settings;
+    return passwordDir !== undefined && resolve(file).startsWith(resolve(passwordDir) + sep);
+  }
+
   #add(next: Map<string, ServedDatabase>, name: string, served: ServedDatabase): void {
-    const { protocol } = served.database.spec;
-    if (isSupported(protocol)) next.set(name, served);
-    else if (!this.#served.has(name))
+    const { protocol, password_file: file } = served.database.spec;
+    if (!isSupported(protocol)) {
       this.#log.warn({ db_service: name, protocol }, 'database is not served: its protocol is not supported');
+    } else if (served.origin === 'dynamic' && file !== undefined && !this.#mayRead(file)) {
+      // Else whoever may write `db` could have any of this machine's secrets shown to a server of his own.
+      this.#log.warn(
+        { db_service: name },
+        'database is not served: its password_file is not in db_service.password_dir',
+      );
+    } else {
+      next.set(name, served);
+    }
   }
 }
+
+/** What of the configuration says which `db` resources are served. */
+export type DynamicSettings = Pick<DatabaseServiceConfig, 'resources' | 'passwordDir'>;
 
 /** Keys AND, values OR; both may be patterns as in roles, and `*: *` is everything. An empty matcher matches nothing. */
 export function matchesLabels(matcher: { readonly [key: string]: readonly string[] }, labels: Labels): boolean {

@@ -134,7 +134,7 @@ class DatabaseService implements RunningService {
   begin(config: Config, databases: readonly Database[]): void {
     this.#audit.start();
     this.#cache.onChange((change) => this.#cacheChanged(change));
-    this.#databases.configure(databases, this.#settings.resources);
+    this.#databases.configure(databases, this.#settings);
     this.#tunnels.configure(config.proxyServers);
     this.#heartbeat.changed();
   }
@@ -156,7 +156,7 @@ class DatabaseService implements RunningService {
     }
     this.#settings = { ...next, ...kept };
     this.#sessions.useLimits(next.limits);
-    this.#databases.configure(databases, next.resources);
+    this.#databases.configure(databases, next);
     this.#tunnels.configure(config.proxyServers);
     log.info({ databases: this.#databases.all().length }, 'configuration reloaded');
   }

@@ -86,7 +86,7 @@ function setUp() {
   const clock = new ManualClock(start + 1000);
   const instruments = createInstruments(new Metrics(), { version: '0', service: 'test' });
   const databases = new ServedDatabases({ log: silentLog, onChange: () => {} });
-  databases.configure([databaseAt('127.0.0.1:1')], []);
+  databases.configure([databaseAt('127.0.0.1:1')], { resources: [] });
   const recorder = new MemoryRecorder();
   const audited: AuditEvent[] = [];
   const writer = Object.create(AuditWriter.prototype, {
@@ -209,7 +209,7 @@ test('sessions are limited, a database that is gone is refused, draining sends e
   offer(await opening());
   offer(await opening({ sessionId: '55555555-5555-4555-8555-555555555555' }));
   assert.match(answers[1] ?? '', /^limit: maxSessions 1/);
-  databases.configure([], []);
+  databases.configure([], { resources: [] });
   sessions.useLimits({ ...limits, maxSessions: 5 });
   offer(await opening({ sessionId: '66666666-6666-4666-8666-666666666666' }));
   assert.match(answers[2] ?? '', /^retry-elsewhere: database orders is not served/);

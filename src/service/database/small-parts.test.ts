@@ -47,10 +47,35 @@ function named(name: string, protocol: Database['spec']['protocol'] = 'postgres'
   return { ...database, metadata: { name, labels: { env: 'prod' } }, spec: { ...database.spec, protocol } };
 }
 
+test('a db resource may name a password file in password_dir only', () => {
+  const served = new ServedDatabases({ log: silentLog, onChange: () => {} });
+  const resources = [{ labels: { env: ['prod'] } }];
+  const secret = (name: string, file: string): Database => {
+    const { metadata, spec, ...rest } = named(name);
+    return { ...rest, metadata: { ...metadata, labels: { env: 'prod' } }, spec: { ...spec, password_file: file } };
+  };
+  const wanted = [
+    secret('inside', '/etc/tessera/passwords/a'),
+    secret('beside', '/etc/tessera/passwords-of-others/a'),
+    secret('up', '/etc/tessera/passwords/../key'),
+  ];
+  served.configure([], { resources });
+  served.useDynamic(wanted);
+  assert.deepEqual(
+    served.all().map(({ database }) => database.metadata.name),
+    [],
+  );
+  served.configure([secret('file', '/root/any')], { resources, passwordDir: '/etc/tessera/passwords' });
+  assert.deepEqual(
+    served.all().map(({ database }) => database.metadata.name),
+    ['file', 'inside'],
+  );
+});
+
 test('databases: the file wins, resources come and go by their labels, unsupported protocols are left out', () => {
   let changes = 0;
   const served = new ServedDatabases({ log: silentLog, onChange: () => (changes += 1) });
-  served.configure([named('a')], [{ labels: { env: ['prod'] } }]);
+  served.configure([named('a')], { resources: [{ labels: { env: ['prod'] } }] });
   served.useDynamic([named('a'), named('b'), named('m', 'mongodb'), { ...named('c'), metadata: { name: 'c' } }]);
   assert.deepEqual(
     served.all().map(({ database, origin }) => [database.metadata.name, origin]),
