@@ -287,7 +287,7 @@ export function zstdDelivery(
   send: (request: CompressedBatch, signal: AbortSignal) => Promise<Delivery>,
 ): ShipperDeps['deliver'] {
   return async (batch, signal) => {
-    const eventsZstd = await compress(batch.bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+    const eventsZstd = await compress(batch.bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     return await send({ eventsZstd, count: batch.count }, signal);
   };
 }

@@ -115,7 +115,10 @@ function describe(fields: Record<string, unknown>): StoredEvent {
     code,
     ...(typeof user === 'string' ? { user } : {}),
     ...(typeof database === 'string' ? { database } : {}),
-    text: words(fields),
+    // Only the index and a follower's filter ask for it.
+    get text() {
+      return words(fields);
+    },
   };
 }
 

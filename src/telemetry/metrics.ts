@@ -11,7 +11,8 @@ export class Metrics {
 
   constructor(options: MetricsOptions = {}) {
     this.#maxSeries = options.maxSeries ?? 1000;
-    if (options.processMetrics ?? false) collectDefaultMetrics({ register: this.#registry });
+    if (options.processMetrics ?? false)
+      collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 50 });
   }
 
   /** One ever-growing number. */

@@ -11,6 +11,7 @@ export class DayIndex {
   readonly #insert: StatementSync;
   readonly #insertWords: StatementSync;
   readonly #find: StatementSync;
+  readonly #highest: StatementSync;
   #open = false;
 
   private constructor(database: DatabaseSync) {
@@ -20,6 +21,7 @@ export class DayIndex {
     );
     this.#insertWords = database.prepare('INSERT INTO words(rowid, body) VALUES (?, ?)');
     this.#find = database.prepare('SELECT 1 FROM events WHERE uid = ?');
+    this.#highest = database.prepare('SELECT max(uid) AS uid FROM events WHERE uid BETWEEN ? AND ?');
   }
 
   /** Opens or makes it. Throws when the file is not one of ours or damaged: `remove` it and open again. */
@@ -65,6 +67,13 @@ export class DayIndex {
 
   has(uid: string): boolean {
     return this.#find.get(uidBytes(uid)) !== undefined;
+  }
+
+  /** The highest uid that begins like this one (all but its last twelve digits): as many digits, without dashes. */
+  highestLike(uid: string): string | undefined {
+    const source = uid.slice(0, SOURCE_LENGTH);
+    const row = this.#highest.get(uidBytes(`${source}000000000000`), uidBytes(`${source}ffffffffffff`));
+    return row?.['uid'] instanceof Uint8Array ? Buffer.from(row['uid']).toString('hex') : undefined;
   }
 
   begin(): void {
@@ -120,6 +129,8 @@ function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : 0;
 }
 
+/** Of a uid as text, up to and with its last dash. */
+export const SOURCE_LENGTH = 24;
 const VERSION = 1;
 const SCHEMA = `
   BEGIN;

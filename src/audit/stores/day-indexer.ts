@@ -1,12 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
+import { LRUCache } from 'lru-cache';
 import { StorageError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { breathe } from '../breathe.ts';
 import { readStoredLine } from '../stored-event.ts';
-import type { DayIndex } from './day-index.ts';
+import { type DayIndex, SOURCE_LENGTH } from './day-index.ts';
 
 /**
- * Keeps a day's index behind its file: in the background with a fifth of the time at most, so that recording is never held up by what only searches need; at full
+ * Keeps a day's index behind its file: in the background, with a twentieth of the time at first and half of it when much is left, so that recording is never held up by what only searches need; at full
  * speed when a search waits or too much is left. What is not indexed yet is known by uid in memory. After a crash it begins where the index ends.
  */
 export class DayIndexer {
@@ -16,6 +17,8 @@ export class DayIndexer {
   readonly #log: Log;
   /** Of events in the file behind the index. */
   readonly #known = new Set<string>();
+  /** By what a uid begins with: the highest end in the index, or higher. Who counts upwards is known to be new without a look into the index. */
+  readonly #highest = new LRUCache<string, string>({ max: MAX_SOURCES });
   #offset: number;
   #size: number;
   #urgent = 0;
@@ -35,7 +38,15 @@ export class DayIndexer {
 
   /** Whether an event with this uid is in the file. */
   has(uid: string): boolean {
-    return this.#known.has(uid) || this.#index.has(uid);
+    if (this.#known.has(uid)) return true;
+    const source = uid.slice(0, SOURCE_LENGTH);
+    const end = uid.slice(SOURCE_LENGTH);
+    let highest = this.#highest.get(source);
+    if (highest === undefined) {
+      highest = this.#index.highestLike(uid)?.slice(-end.length) ?? '';
+      this.#highest.set(source, highest);
+    }
+    return end <= highest && this.#index.has(uid);
   }
 
   /** Tells that these events are in the file now, on disk, up to `size`. Resolves at once, or, when maxUnindexedEvents is reached, after the index caught up. */
@@ -75,8 +86,9 @@ export class DayIndexer {
       while (this.#offset < this.#size && !this.#closed) {
         const startedMs = performance.now();
         damaged += await this.#indexChunk();
-        if (this.#urgent === 0 && this.#offset < this.#size)
-          await this.#pause((performance.now() - startedMs) * REST_RATIO);
+        if (this.#urgent > 0 || this.#offset === this.#size) continue;
+        const rest = this.#known.size < MAX_UNINDEXED_EVENTS / 2 ? LONG_REST : SHORT_REST;
+        await this.#pause((performance.now() - startedMs) * rest);
       }
     } catch (error) {
       this.#index.rollback();
@@ -103,6 +115,7 @@ export class DayIndexer {
       else {
         this.#index.add(event, offset + start, end - start);
         this.#known.delete(event.uid);
+        this.#raise(event.uid);
       }
       start = end + 1;
       count += 1;
@@ -126,6 +139,13 @@ export class DayIndexer {
     }
   }
 
+  #raise(uid: string): void {
+    const source = uid.slice(0, SOURCE_LENGTH);
+    const end = uid.slice(SOURCE_LENGTH);
+    const highest = this.#highest.peek(source);
+    if (highest !== undefined && end > highest) this.#highest.set(source, end);
+  }
+
   async #pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -142,7 +162,10 @@ const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
 /** A few milliseconds of work. */
 const EVENTS_PER_SLICE = 250;
-/** Four parts of rest for one of work. */
-const REST_RATIO = 4;
+/** Parts of rest for one of work, while little is left to index, and when much is. */
+const LONG_REST = 19;
+const SHORT_REST = 1;
+/** maxUidSources: uids' beginnings remembered, one a session; for others the index is asked. */
+const MAX_SOURCES = 50_000;
 /** maxUnindexedEvents: some 30 MB of uids; beyond it recording waits for the index. */
 const MAX_UNINDEXED_EVENTS = 200_000;
