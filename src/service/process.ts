@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseConfig } from '../config/parse.ts';
 import type { Config } from '../config/schema.ts';
@@ -17,6 +18,8 @@ import { startServices } from './start-services.ts';
  * refused and the old one stays. Returns the exit code: 0 after an orderly end, 1 when the start failed, 2 for a configuration that is wrong.
  */
 export async function runProcess(configPath: string): Promise<number> {
+  // Every byte relayed passes through buffers outside of V8's heap. By default each 32 MB of them start a full mark of the heap, which at 200 MB/s costs more than the relay itself.
+  setFlagsFromString('--external-memory-accounted-in-global-limit');
   const stop = new AbortController();
   const signals = catchSignals();
   const config = parseConfig(readText(configPath), configPath, process.env);
