@@ -7,31 +7,28 @@ import type { Target } from './targets.ts';
 const parallelConnects = 8;
 const settleMs = 1500;
 
-/** KB of resident memory per idle session, for each relaying process of the target. */
+/**
+ * KB of resident memory per idle session, for each relaying process of the target: what `sessions` more cost when a quarter as many are there already, so that what a process
+ * allocates once, with its first sessions, does not count.
+ */
 export async function idleMemory(target: Target, sessions: number): Promise<number[]> {
-  await withSessions(target, parallelConnects, async () => undefined);
-  await sleep(settleMs);
-  const before = target.pids.map(residentKb);
-  let after: number[] = [];
-  await withSessions(target, sessions, async () => {
-    await sleep(settleMs);
-    after = target.pids.map(residentKb);
-  });
-  return after.map((kb, index) => (kb - (before[index] ?? 0)) / sessions);
-}
-
-async function withSessions(target: Target, count: number, body: () => Promise<void>): Promise<void> {
   const clients: Client[] = [];
   try {
-    for (let at = 0; at < count; at += parallelConnects) {
-      clients.push(
-        ...(await Promise.all(Array.from({ length: Math.min(parallelConnects, count - at) }, () => open(target)))),
-      );
-    }
-    await body();
+    await connectMore(clients, target, Math.ceil(sessions / 4));
+    const before = target.pids.map(residentKb);
+    await connectMore(clients, target, sessions);
+    return target.pids.map((pid, index) => (residentKb(pid) - (before[index] ?? 0)) / sessions);
   } finally {
     await Promise.allSettled(clients.map((client) => client.end()));
   }
+}
+
+async function connectMore(clients: Client[], target: Target, count: number): Promise<void> {
+  for (let at = 0; at < count; at += parallelConnects) {
+    const some = Array.from({ length: Math.min(parallelConnects, count - at) }, () => open(target));
+    clients.push(...(await Promise.all(some)));
+  }
+  await sleep(settleMs);
 }
 
 async function open(target: Target): Promise<Client> {
