@@ -65,7 +65,7 @@ test('a db resource may name a password file in password_dir only', () => {
     served.all().map(({ database }) => database.metadata.name),
     [],
   );
-  served.configure([secret('file', '/root/any')], { resources, passwordDir: '/etc/tessera/passwords' });
+  served.configure([secret('file', '/srv/any')], { resources, passwordDir: '/etc/tessera/passwords' });
   assert.deepEqual(
     served.all().map(({ database }) => database.metadata.name),
     ['file', 'inside'],
