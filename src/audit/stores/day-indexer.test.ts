@@ -47,3 +47,38 @@ test('what is stored is known and nothing else, whatever the order of uids and h
     { numRuns: 40 },
   );
 });
+
+test('an index that fails forgets no uid, and is tried again', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = await open(join(directory, 'day.log'), 'a+');
+  const index = DayIndex.open(join(directory, 'day.index'));
+  const indexer = new DayIndexer(index, file, 0, { path: 'day.log', log: silentLog });
+  const uids = [1, 2, 3].map((count) => `${SOURCES[0]}${count.toString(16).padStart(12, '0')}`);
+  const lines = uids
+    .map((uid) => `{"uid":"${uid}","time":"2026-01-01T00:00:00.000Z","event":"e","code":"c"}\n`)
+    .join('');
+  assert.deepEqual(
+    uids.map((uid) => indexer.has(uid)),
+    [false, false, false],
+  );
+  await file.appendFile(lines);
+  const commit = index.commit.bind(index);
+  index.commit = () => {
+    throw new Error('disk full');
+  };
+  await indexer.appended(uids, lines.length);
+  await assert.rejects(indexer.caughtUp(), /disk full/);
+  assert.deepEqual(
+    uids.map((uid) => indexer.has(uid)),
+    [true, true, true],
+  );
+  index.commit = commit;
+  await indexer.caughtUp();
+  assert.deepEqual(
+    uids.map((uid) => indexer.has(uid)),
+    [true, true, true],
+  );
+  await indexer.close();
+  index.close();
+  await file.close();
+});

@@ -81,6 +81,8 @@ export class DayIndexer {
   }
 
   async #run(): Promise<void> {
+    // A disk that was full is asked again.
+    this.#failure = undefined;
     let damaged = 0;
     try {
       while (this.#offset < this.#size && !this.#closed) {
@@ -106,6 +108,7 @@ export class DayIndexer {
   async #indexChunk(): Promise<number> {
     const { lines, offset } = await this.#read();
     this.#index.begin();
+    const indexed: string[] = [];
     let damaged = 0;
     let count = 0;
     for (let start = 0; start < lines.length;) {
@@ -114,8 +117,7 @@ export class DayIndexer {
       if (event === undefined) damaged += 1;
       else {
         this.#index.add(event, offset + start, end - start);
-        this.#known.delete(event.uid);
-        this.#raise(event.uid);
+        indexed.push(event.uid);
       }
       start = end + 1;
       count += 1;
@@ -123,6 +125,11 @@ export class DayIndexer {
     }
     this.#index.commit(offset + lines.length);
     this.#offset = offset + lines.length;
+    // Not before the commit: after a rollback they are known here or nowhere.
+    for (const uid of indexed) {
+      this.#known.delete(uid);
+      this.#raise(uid);
+    }
     return damaged;
   }
 
