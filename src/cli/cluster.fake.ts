@@ -16,6 +16,7 @@ import { generateKeyPair } from '../pki/keys.ts';
 import { databaseServerProfile, hostProfile, userProfile } from '../pki/profiles.ts';
 import type { UserIdentity } from '../resource/identity.ts';
 import type { Io } from './io.ts';
+import { AUTH_SERVER_NAME } from '../pki/names.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 export const CODE = '123456';
@@ -114,7 +115,6 @@ export function testIo(
 
 type Authorities = { readonly host: Authority; readonly user: Authority; readonly db: Authority };
 /** src/rpc/dial.ts asks for this name. */
-const AUTH_SERVER_NAME = 'auth.tessera.internal';
 const callerKey = createContextKey<X509Certificate | undefined>(undefined);
 
 function adapter(cluster: FakeCluster, authorities: Authorities): ReturnType<typeof connectNodeAdapter> {

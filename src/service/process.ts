@@ -29,14 +29,15 @@ export async function runProcess(configPath: string): Promise<number> {
   });
   const metrics = new Metrics({ processMetrics: true });
   const names = namesOf(config);
-  const instruments = createInstruments(metrics, { version: programVersion(), service: names.join(',') });
+  const version = programVersion();
+  const instruments = createInstruments(metrics, { version, service: names.join(',') });
   prepareFolder(config.dataDir);
   const running = new Map<string, RunningService>();
   const diagnostics = await listenDiagnostics(config, { log, metrics, names, running });
   try {
     if (config.pidFile !== undefined) writeFileSync(config.pidFile, `${process.pid}\n`);
     const started = startServices(
-      { config, clock: systemClock, log, instruments, version: programVersion(), signal: stop.signal },
+      { config, clock: systemClock, log, instruments, version, signal: stop.signal },
       running,
     );
     const ended = await Promise.race([started.then(() => undefined), signals.stopped]);
@@ -44,7 +45,7 @@ export async function runProcess(configPath: string): Promise<number> {
       stop.abort();
       await started.catch(() => undefined);
     }
-    log.info({ services: names, config: configPath, version: programVersion() }, 'started');
+    log.info({ services: names, config: configPath, version }, 'started');
     await serve(configPath, { config, log, instruments, running, signals });
     return 0;
   } catch (error) {
