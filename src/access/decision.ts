@@ -13,6 +13,8 @@ export type SessionOptions = {
   readonly pinSourceIp: boolean;
   readonly locking: 'strict' | 'best_effort';
   readonly replicationAllowed: boolean;
+  /** A role that allows this access lets the client send files of its machine (MySQL's LOAD DATA LOCAL), and none denies it. */
+  readonly localInfileAllowed: boolean;
 };
 
 /** A refusal as a value. `message` is for the person and tells no more than they may know; `audit` is for the log. */

@@ -1,12 +1,13 @@
 import type { SecureContext } from 'node:tls';
 
-import type { Denial, Grant } from '../access/grant.ts';
+import type { Denial, Grant, SessionOptions } from '../access/grant.ts';
 import type { Recorder } from '../audit/recorder.ts';
 import type { DatabaseProtocol, Route } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { CancelKeys } from './cancel-keys.ts';
+import type { OwnSessionIds } from './session-ids.ts';
 
 /**
  * The seam between databases and everything else: one object per wire protocol, without state of its own. src/engine/session.ts alone
@@ -19,7 +20,12 @@ export interface Engine {
    * wrong comes back as a value, so that one `refuse` can say it. Never throws. Leaves the channel without a receiver, so bytes that came early stay.
    */
   accept(client: Channel, options: AcceptOptions): Promise<Accepted>;
-  /** Says no in the protocol's own words, then ends the channel after the bytes are sent. Never throws. */
+  /** Set for a protocol whose server speaks first: what a listener of its own says and hears in clear before TLS. */
+  readonly serverFirst?: ServerFirst;
+  /**
+   * Says no in the protocol's own words, then ends the channel after the bytes are sent. Never throws. `request`: undefined when `accept` did not get so far, or
+   * when somebody else read it.
+   */
   refuse(client: Channel, request: AccessRequest | undefined, refusal: Refusal): Promise<void>;
   /** Opens, verifies and signs in to the database. Only a Grant opens one. Throws UpstreamError (`DatabaseRefusal` when the database itself said no). */
   connect(
@@ -28,23 +34,57 @@ export interface Engine {
     target: DatabaseTarget,
     signal: AbortSignal,
   ): Promise<DatabaseConnection>;
-  /** Says yes, once, after the database did; hands out our own cancel key, which lives until `release`. Throws when the client is gone. */
-  admit(client: Channel, request: AccessRequest, database: DatabaseConnection, keys: CancelKeys): Promise<Admission>;
+  /** Says yes, once, after the database did; hands out our own cancel key or id, which lives until `release`. Throws when the client is gone. */
+  admit(
+    client: Channel,
+    request: AccessRequest,
+    database: DatabaseConnection,
+    handles: SessionHandles,
+  ): Promise<Admission>;
   /** Moves bytes both ways until one side ends; records every statement before it is forwarded. Resolves once, never rejects. */
   relay(session: RelaySession): Promise<Closed>;
   /** Acts on a raw cancel packet as the client sent it. Never throws, and the client is told nothing either way. */
   cancel(packet: Uint8Array, keys: CancelKeys): Promise<'sent' | 'unknown' | 'malformed'>;
   /** Speaks the protocol to the database without signing in: enough to know that it is there. Returns its version when it tells. */
-  checkHealth(
-    database: Database,
-    target: HealthTarget,
-    signal: AbortSignal,
-  ): Promise<{ readonly serverVersion?: string }>;
+  checkHealth(database: Database, target: HealthTarget, signal: AbortSignal): Promise<ServerFacts>;
 }
+
+/** What a database server tells of itself before anybody signs in. */
+export type ServerFacts = {
+  readonly serverVersion?: string;
+  /** What the server can do, in the engine's own notation; bounded text. For greetings that are said before a database is chosen. */
+  readonly capabilities?: string;
+};
+
+/** The opening in clear of a protocol whose server speaks first. Pure: the caller moves the bytes. */
+export interface ServerFirst {
+  /**
+   * A greeting for a client that has not said which database it wants: promises what every one of `servers` keeps. `serverVersion`: the one to say when they
+   * differ or none is known.
+   */
+  greet(servers: readonly ServerFacts[], options: { readonly serverVersion: string; readonly random: RandomBytes }): Buffer;
+  /** Reads the client's first bytes after the greeting. */
+  understand(bytes: Buffer): ServerFirstAnswer;
+}
+
+export type RandomBytes = (bytes: number) => Buffer;
+
+export type ServerFirstAnswer =
+  /** At least `need` bytes in all are needed to tell. Never above 16 KiB. */
+  | { readonly type: 'more'; readonly need: number }
+  /** A request for TLS of `length` bytes: drop them; the ClientHello follows, perhaps already in `bytes`. */
+  | { readonly type: 'tls'; readonly length: number }
+  /** The client goes on in clear: write `answer` (our refusal in the protocol's words) and close. */
+  | { readonly type: 'plaintext'; readonly answer: Buffer }
+  | { readonly type: 'malformed'; readonly reason: string };
 
 export type AcceptOptions = {
   readonly route: Route;
   readonly signal: AbortSignal;
+  /** What the client was told in clear by `serverFirst.greet`, byte for byte. Absent: an engine whose server speaks first greets the client itself. */
+  readonly greeting?: Buffer;
+  /** What is known of the database's server, for a greeting of the engine's own. */
+  readonly server?: ServerFacts;
   /** Start-up packets above this are refused. Default 10,000 (PostgreSQL's own MAX_STARTUP_PACKET_LENGTH). */
   readonly maxStartupBytes: number;
 };
@@ -120,6 +160,14 @@ export type DatabaseConnection = {
   cancel(): Promise<void>;
 };
 
+/** By what a session can be named from outside, so that its running statement can be stopped. */
+export type SessionHandles = {
+  /** Keys that entitle whoever shows them (PostgreSQL). */
+  readonly keys: CancelKeys;
+  /** Numbers that name this person's sessions with this database to this person alone (MySQL). */
+  readonly ids: OwnSessionIds;
+};
+
 /** What admit gives back: call `release` when the session ends, else its cancel key stays valid. Idempotent. */
 export type Admission = { release(): void };
 
@@ -127,6 +175,11 @@ export type RelaySession = {
   readonly client: Channel;
   readonly database: DatabaseConnection;
   readonly request: AccessRequest;
+  /** What the Grant says of this session. */
+  readonly options: SessionOptions;
+  /** Asks again whether this session may go on with another database name (`USE`); undefined: it may. Takes microseconds; a look-up that fails is a refusal. */
+  readonly mayUse: (databaseName: string) => Refusal | undefined;
+  readonly ids: OwnSessionIds;
   readonly recorder: Recorder;
   /** Aborted with a `Refusal` as reason: idle, lock, expiry, shutdown. The relay then says it in the protocol and ends. */
   readonly signal: AbortSignal;
