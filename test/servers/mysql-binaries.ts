@@ -32,16 +32,13 @@ export type MysqlBinaries = {
   readonly cache: string;
 };
 
-/** What they link beyond Debian's smallest installation. */
-const mariadbLibraries =
-  'libmariadb3 liburing2 libaio1 libssl3 libedit2 libbsd0 libmd0 libncurses6 libtinfo6 libnuma1 libpcre2-8-0 libsystemd0 liblz4-1 libgcrypt20 libgpg-error0 libcap2 libstdc++6 libzstd1';
+/** With what they link beyond Debian's smallest installation. */
+const mariadb1011Packages =
+  'mariadb-server-core mariadb-client-core mariadb-server mariadb-client libmariadb3 liburing2 libaio1 libssl3 libedit2 libbsd0 libmd0 libncurses6 libtinfo6 libnuma1 libpcre2-8-0 libsystemd0 liblz4-1 libgcrypt20 libgpg-error0 libcap2 libstdc++6 libzstd1';
 
 /** MariaDB 10.11, the machine's own release (Debian 12). A text says why there is none. */
 export function mariadb1011(): MysqlBinaries | string {
-  const fetched = fetchDebian('mariadb-10.11', [
-    ...['mariadb-server-core', 'mariadb-client-core', 'mariadb-server', 'mariadb-client'],
-    ...mariadbLibraries.split(' '),
-  ]);
+  const fetched = fetchDebian('mariadb-10.11', mariadb1011Packages.split(' '));
   return typeof fetched === 'string' ? fetched : mariadbOf('mariadb-10.11', 'MariaDB 10.11 (Debian 12)', fetched);
 }
 
@@ -99,7 +96,7 @@ function writeScript(bin: string, program: string, fetched: Fetched): void {
   const start =
     fetched.loader === undefined
       ? `LD_LIBRARY_PATH='${fetched.libraryPath}' exec '${target}' "$@"`
-      : `exec '${fetched.loader}' --library-path '${fetched.libraryPath}' --argv0 ${basename(program)} '${target}' "$@"`;
+      : `exec '${fetched.loader}' --library-path '${fetched.libraryPath}' --argv0 '${program}' '${target}' "$@"`;
   const plugins = globSync('usr/lib/*-linux-gnu/libmariadb3/plugin', { cwd: fetched.root })[0];
   const clientPlugins =
     plugins === undefined ? '' : `export MARIADB_PLUGIN_DIR="\${MARIADB_PLUGIN_DIR:-${join(fetched.root, plugins)}}"\n`;

@@ -94,6 +94,12 @@ grant all on other.* to '${name}'@'%';
 `;
 }
 
+/** Options of the server's own client for root without a password; newer clients want TLS on a Unix socket too unless told. */
+export function rootLogin(binaries: MysqlBinaries, socket: string): string[] {
+  const tls = binaries.flavour === 'mariadb' ? ['--skip-ssl'] : [];
+  return ['--no-defaults', '--user=root', `--socket=${socket}`, '--default-character-set=utf8mb4', ...tls];
+}
+
 function setup(binaries: MysqlBinaries): string {
   const noStrangers =
     binaries.flavour === 'mariadb'
@@ -198,8 +204,9 @@ async function fill(binaries: MysqlBinaries, dataDir: string): Promise<void> {
         throw new Error(`${binaries.name} did not start: ${log}`);
       await sleep(20);
     }
-    const login = ['--no-defaults', '--user=root', `--socket=${socket}`, '--default-character-set=utf8mb4'];
-    const { code, stderr } = await runCommand(join(binaries.bin, binaries.client), login, { input: setup(binaries) });
+    const { code, stderr } = await runCommand(join(binaries.bin, binaries.client), rootLogin(binaries, socket), {
+      input: setup(binaries),
+    });
     if (code !== 0) throw new Error(`${binaries.name} did not take its content: ${stderr}`);
   } finally {
     child.kill('SIGTERM');

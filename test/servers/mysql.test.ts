@@ -10,7 +10,7 @@ import { generateKeyPair } from '../../src/pki/keys.ts';
 import { databaseServerProfile } from '../../src/pki/profiles.ts';
 import { createClientAuthority, type ClientAuthority } from '../kit/client-certificates.ts';
 import { runCommand, type Output } from '../kit/command.ts';
-import { mariadb1011, mariadb118, mysql9 } from './mysql-binaries.ts';
+import { mariadb1011, mariadb118, mysql9, type MysqlBinaries } from './mysql-binaries.ts';
 import { startMysql, type MysqlServer } from './mysql.ts';
 import type { PostgresTls } from './postgres.ts';
 
@@ -19,6 +19,10 @@ for (const binaries of [mariadb1011(), mysql9(), mariadb118()]) {
     test('a server of MySQL or MariaDB', { skip: binaries }, () => undefined);
     continue;
   }
+  checks(binaries);
+}
+
+function checks(binaries: MysqlBinaries): void {
   suite(binaries.name, () => {
     let folder: string;
     let clients: ClientAuthority;
@@ -97,5 +101,7 @@ async function serverTls(clients: ClientAuthority, folder: string): Promise<Post
     ttlMs: 3_600_000,
     nowMs: Date.now(),
   });
-  return { certificate: pem, privateKey: privateKeyPem, clientAuthorities: clients.certificate };
+  // MySQL takes up a new certificate only when it verifies against the same file.
+  const clientAuthorities = `${clients.certificate}\n${authority.certificatePem}`;
+  return { certificate: pem, privateKey: privateKeyPem, clientAuthorities };
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand, runOk, type Output } from '../kit/command.ts';
 import type { MysqlBinaries } from './mysql-binaries.ts';
-import { baseArguments, preparedData, serverOwner, userStatement } from './mysql-data.ts';
+import { baseArguments, preparedData, rootLogin, serverOwner, userStatement } from './mysql-data.ts';
 import { freePort, type PostgresTls } from './postgres.ts';
 
 const startTimeoutMs = 30_000;
@@ -33,7 +33,7 @@ export type MysqlServer = {
   run(sql: string, database?: string): Promise<string>;
   /** The same, whatever comes of it. */
   tryRun(sql: string, database?: string): Promise<Output>;
-  /** Other certificates are taken up; connections that stand keep theirs. */
+  /** Other certificates are taken up; connections that stand keep theirs. MySQL wants the authority of its own certificate among `clientAuthorities` here. */
   reload(tls: PostgresTls): Promise<void>;
   /** What the server wrote to its log, the newest 20 kB. */
   log(): string;
@@ -76,9 +76,8 @@ export async function startMysql(binaries: MysqlBinaries, options: MysqlOptions 
       return stdout;
     },
     tryRun(sql, database) {
-      const login = ['--no-defaults', '--user=root', `--socket=${socket}`, '--default-character-set=utf8mb4'];
-      const shape = ['--batch', '--raw', '--skip-column-names', ...(database === undefined ? [] : [database])];
-      return runCommand(join(binaries.bin, binaries.client), [...login, ...shape], { input: sql });
+      const rows = ['--batch', '--raw', '--skip-column-names', ...(database === undefined ? [] : [database])];
+      return runCommand(join(binaries.bin, binaries.client), [...rootLogin(binaries, socket), ...rows], { input: sql });
     },
     async reload(tls) {
       writeTls(tls);
