@@ -15,6 +15,7 @@ export type Conditions = {
   readonly names: Entries;
   /** `logical`, or `*` for physical as well. */
   readonly replication: readonly string[];
+  readonly localInfile: boolean;
 };
 
 /** Compiled once for each role object: resources are frozen and replaced as a whole. */
@@ -61,6 +62,7 @@ function compileConditions(conditions: RoleConditions): Conditions {
     users: compileEntries(conditions.db_users ?? []),
     names: compileEntries(conditions.db_names ?? []),
     replication: conditions.db_replication ?? [],
+    localInfile: conditions.db_local_infile === true,
   };
 }
 

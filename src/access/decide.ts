@@ -22,7 +22,7 @@ export function decide(request: AuthorizeRequest): SessionOptions | Denial {
     routeDenial(request) ??
     addressDenial(request, options) ??
     accessDenial(request.identity, roles, request.database, request) ??
-    replicationOutcome(request, roles, options)
+    extrasOutcome(request, roles, options)
   );
 }
 
@@ -181,7 +181,8 @@ function addressDenial({ identity, clientAddress }: AuthorizeRequest, options: S
   };
 }
 
-function replicationOutcome(
+/** What roles must allow beside the access itself, and what the session needs beside roles. */
+function extrasOutcome(
   request: AuthorizeRequest,
   roles: readonly Role[],
   options: SessionOptions,
@@ -213,7 +214,10 @@ function replicationOutcome(
       audit: 'a role or the cluster demands a second factor (require_session_mfa), the certificate has none',
     };
   }
-  return { ...options, replicationAllowed };
+  const localInfileAllowed =
+    !compiled.some((role) => role.deny.localInfile) &&
+    compiled.some((role) => role.allow.localInfile && allowedBy(role, identity, labels, asked));
+  return { ...options, replicationAllowed, localInfileAllowed };
 }
 
 function refuse(audit: string, identity: UserIdentity, database: Database, asked: Wanted): Denial {

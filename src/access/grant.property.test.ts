@@ -15,6 +15,7 @@ type RawConditions = {
   readonly db_labels?: { readonly [key: string]: readonly string[] };
   readonly db_users: readonly string[];
   readonly db_names: readonly string[];
+  readonly db_local_infile?: boolean;
 };
 type Raw = { readonly version: 'v3' | 'v7'; readonly allow: RawConditions; readonly deny: RawConditions };
 type World = {
@@ -25,7 +26,9 @@ type World = {
   readonly name: string;
 };
 
-function naive({ roles, labels, traits, user, name }: World): boolean {
+type Verdict = 'denied' | 'granted' | 'granted with files';
+
+function naive({ roles, labels, traits, user, name }: World): Verdict {
   const substitute = (entry: string): string[] => {
     const match = /^(.*)\{\{(?:internal|external)\.(\w+)\}\}(.*)$/.exec(entry);
     if (match === null) return [entry];
@@ -56,7 +59,10 @@ function naive({ roles, labels, traits, user, name }: World): boolean {
       hit(allow.db_names, name)
     );
   });
-  return denied.length === 0 && opened.length > 0;
+  if (denied.length > 0 || opened.length === 0) return 'denied';
+  const files = opened.filter(({ allow }) => allow.db_local_infile === true);
+  const withoutFiles = roles.filter(({ deny }) => deny.db_local_infile === true);
+  return files.length > 0 && withoutFiles.length === 0 ? 'granted with files' : 'granted';
 }
 
 const word = fc.constantFrom('a', 'b', 'ab', 'ba', 'aab');
@@ -82,13 +88,14 @@ const rarely = <T>(value: fc.Arbitrary<T[]>): fc.Arbitrary<T[]> =>
   fc.oneof({ weight: 5, arbitrary: fc.constant<T[]>([]) }, { weight: 1, arbitrary: value });
 const entries = fc.array(entry, { maxLength: 3 });
 const conditions = fc.record(
-  { db_labels: allowLabels, db_users: entries, db_names: entries },
+  { db_labels: allowLabels, db_users: entries, db_names: entries, db_local_infile: fc.boolean() },
   { requiredKeys: ['db_users', 'db_names'] },
 );
 const denials = fc.record({
   db_labels: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, matcher),
   db_users: rarely(entries),
   db_names: rarely(entries),
+  db_local_infile: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.boolean()),
 });
 const world: fc.Arbitrary<World> = fc.record({
   roles: fc.array(
@@ -127,8 +134,8 @@ function build({ roles, labels, traits }: World) {
     spec: { protocol: 'postgres', uri: 'h:1' },
   });
   const preference = parseResourceOf('cluster_auth_preference', { kind: 'cap', version: 'v2', spec: {} });
-  const decide = (databaseUser: string, databaseName: string): boolean =>
-    authorize({
+  const outcome = (databaseUser: string, databaseName: string): Verdict => {
+    const grant = authorize({
       identity,
       certificate: { fingerprint: '', notAfterMs: 2 },
       roleByName: (name) => parsed.find((role) => role.metadata.name === name),
@@ -141,21 +148,27 @@ function build({ roles, labels, traits }: World) {
       nowMs: 1,
       clientAddress: '',
       preference,
-    }) instanceof Grant;
-  return { parsed, identity, database, decide };
+    });
+    if (!(grant instanceof Grant)) return 'denied';
+    return grant.options.localInfileAllowed ? 'granted with files' : 'granted';
+  };
+  const decide = (databaseUser: string, databaseName: string): boolean =>
+    outcome(databaseUser, databaseName) !== 'denied';
+  return { parsed, identity, database, outcome, decide };
 }
 
 test('authorize agrees with the naive reading of the rules', () => {
-  let granted = 0;
+  const reached = { denied: 0, granted: 0, 'granted with files': 0 };
   fc.assert(
     fc.property(world, (one) => {
       const want = naive(one);
-      granted += want ? 1 : 0;
-      assert.equal(build(one).decide(one.user, one.name), want);
+      reached[want] += 1;
+      assert.equal(build(one).outcome(one.user, one.name), want);
     }),
     { numRuns: 3000 },
   );
-  assert.ok(granted > 200, `the generator must reach grants too, got ${granted}`);
+  assert.ok(reached.granted > 100, `the generator must reach grants too, got ${reached.granted}`);
+  assert.ok(reached['granted with files'] > 20, `and grants with files, got ${reached['granted with files']}`);
 });
 
 test('what resolveRoute fills in is allowed, and allowedOn is never blind to a grant', () => {

@@ -582,8 +582,48 @@ test('a Grant carries what was decided', () => {
     pinSourceIp: false,
     locking: 'best_effort',
     replicationAllowed: true,
+    localInfileAllowed: false,
   });
 });
+
+const infile = { db_local_infile: true };
+const extras: readonly (Ask & { readonly name: string; readonly want: boolean })[] = [
+  { name: 'not by itself', roles: only({}), want: false },
+  { name: 'allowed', roles: only(infile), want: true },
+  { name: 'false allows nothing', roles: only({ db_local_infile: false }), want: false },
+  { name: 'yes is true', roles: only({ db_local_infile: 'yes' }), want: true },
+  { name: 'denied', roles: only(infile, infile), want: false },
+  { name: 'false denies nothing', roles: only(infile, { db_local_infile: false }), want: true },
+  {
+    name: 'denied by a role that opens nothing',
+    roles: [role('a', { ...open, ...infile }), role('b', {}, infile)],
+    want: false,
+  },
+  {
+    name: 'by a role that does not open this database name',
+    roles: [role('a', open), role('b', { ...open, db_names: ['other'], ...infile })],
+    want: false,
+  },
+  {
+    name: 'by a role that does not open this database user',
+    roles: [role('a', open), role('b', { ...open, db_users: ['admin'], ...infile })],
+    want: false,
+  },
+  {
+    name: 'without a database name, by the role that opens the user',
+    roles: only({ ...infile, db_names: ['shop'] }),
+    database: database({ env: 'prod' }, 'mysql'),
+    databaseName: '',
+    want: true,
+  },
+];
+
+for (const { name, want, ...row } of extras)
+  test(`db_local_infile: ${name}`, () => {
+    const grant = ask(row);
+    assert.ok(grant instanceof Grant, 'the access itself stands');
+    assert.equal(grant.options.localInfileAllowed, want);
+  });
 
 test('a Grant can not be forged', () => {
   const grant = ask({ roles: only({}) });

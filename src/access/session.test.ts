@@ -53,6 +53,7 @@ const plain = {
   pinSourceIp: false,
   locking: 'best_effort',
   replicationAllowed: false,
+  localInfileAllowed: false,
 };
 
 test('sessionOptions: nothing demanded', () => assert.deepEqual(sessionOptions([role({})], preference), plain));
@@ -68,7 +69,7 @@ test('sessionOptions: smallest limits, any demand, strict wins', () => {
       require_session_mfa: 'yes',
     }),
   ];
-  assert.deepEqual(sessionOptions(roles, preference, true), {
+  assert.deepEqual(sessionOptions(roles, preference, { replicationAllowed: true, localInfileAllowed: true }), {
     idleTimeoutMs: 300_000,
     maxConnections: 5,
     disconnectExpiredCert: true,
@@ -76,6 +77,7 @@ test('sessionOptions: smallest limits, any demand, strict wins', () => {
     pinSourceIp: true,
     locking: 'strict',
     replicationAllowed: true,
+    localInfileAllowed: true,
   });
 });
 

@@ -14,7 +14,7 @@ export function rolesOf(identity: UserIdentity, roleByName: (name: string) => Ro
 export function sessionOptions(
   roles: readonly Role[],
   preference: ClusterAuthPreference,
-  replicationAllowed = false,
+  allowed: AllowedExtras = nothingExtra,
 ): SessionOptions {
   const options = roles.map((role) => role.spec.options);
   const idleTimeoutMs = smallest(options.map((option) => option.client_idle_timeout));
@@ -32,9 +32,14 @@ export function sessionOptions(
       preference.spec.locking_mode === 'strict' || options.some((option) => option.lock === 'strict')
         ? 'strict'
         : 'best_effort',
-    replicationAllowed,
+    ...allowed,
   };
 }
+
+/** What a role may allow beside the access itself; decided for one access by `decide`. */
+export type AllowedExtras = Pick<SessionOptions, 'replicationAllowed' | 'localInfileAllowed'>;
+
+const nothingExtra: AllowedExtras = { replicationAllowed: false, localInfileAllowed: false };
 
 /**
  * How long a person's new certificate may live, milliseconds: what was asked for (else the cluster's default), cut by the smallest

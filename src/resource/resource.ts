@@ -23,6 +23,8 @@ export type RoleConditions = {
   readonly rules?: readonly Rule[];
   /** Tessera: `logical` allows replication connections to one PostgreSQL database, `*` also the whole server's WAL. */
   readonly db_replication?: readonly string[];
+  /** Tessera: the client may send files of its own machine when a statement asks for them (MySQL's LOAD DATA LOCAL). */
+  readonly db_local_infile?: boolean;
 };
 
 export type Rule = {

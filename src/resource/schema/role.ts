@@ -101,6 +101,7 @@ const conditions = z
     db_roles: optional(listOf(matchEntry)),
     rules: optional(z.array(rule).max(1000)),
     db_replication: optional(listOf(z.enum(['logical', '*']))),
+    db_local_infile: optional(flag),
     ...keptKeys(keptConditions),
   })
   .transform(({ db_labels_expression: expression, ...rest }) =>
