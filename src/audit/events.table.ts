@@ -72,6 +72,7 @@ export const EVENTS = {
       start_time: 'time',
       closed_by: 'text?',
       postgres_pid: 'int?',
+      mysql_connection_id: 'int?',
       db_server_version: 'text?',
       end_time: 'time',
       reason: 'text?',

@@ -62,7 +62,10 @@ export interface ServerFirst {
    * A greeting for a client that has not said which database it wants: promises what every one of `servers` keeps. `serverVersion`: the one to say when they
    * differ or none is known.
    */
-  greet(servers: readonly ServerFacts[], options: { readonly serverVersion: string; readonly random: RandomBytes }): Buffer;
+  greet(
+    servers: readonly ServerFacts[],
+    options: { readonly serverVersion: string; readonly random: RandomBytes },
+  ): Buffer;
   /** Reads the client's first bytes after the greeting. */
   understand(bytes: Buffer): ServerFirstAnswer;
 }
@@ -152,7 +155,7 @@ export type DatabaseCredentials =
 /** A signed-in database connection, nothing relayed yet. `details` is the engine's own. The owner destroys the channel. */
 export type DatabaseConnection = {
   readonly channel: Channel;
-  /** For the audit log: the backend's process id where there is one. */
+  /** For the audit log: the database's own number of the session (PostgreSQL's process id, MySQL's connection id) where there is one. */
   readonly backendId?: number;
   readonly serverVersion?: string;
   readonly details: unknown;

@@ -1,5 +1,7 @@
 import { boundText } from '../audit/bound-text.ts';
+import type { FieldsOf } from '../audit/event.ts';
 import type { Recorder } from '../audit/recorder.ts';
+import type { DatabaseProtocol } from '../resource/identity.ts';
 import type { AccessRequest, Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
 
 /** The events of a session that do not depend on the protocol. Each is buffered: the caller commits. */
@@ -52,7 +54,7 @@ export function recordEnd(recorder: Recorder, closed: Closed, end: SessionEnd): 
     end_time: new Date(end.endedMs).toISOString(),
     closed_by: closed.by,
     ...(closed.refusal === undefined ? {} : { reason: closed.refusal.reason }),
-    ...(end.database?.backendId === undefined ? {} : { postgres_pid: end.database.backendId }),
+    ...backendField(end),
     ...(end.database?.serverVersion === undefined ? {} : { db_server_version: end.database.serverVersion }),
     statements: end.counters.statements,
     bytes_from_client: end.counters.bytesFromClient,
@@ -65,4 +67,16 @@ export type SessionEnd = {
   readonly endedMs: number;
   readonly counters: RelayCounters;
   readonly database: DatabaseConnection | undefined;
+  readonly protocol: DatabaseProtocol;
+};
+
+/** The database's own number of the session, under the name that it has with that database. */
+function backendField({ protocol, database }: SessionEnd): Readonly<Record<string, number>> {
+  const name = backendFields[protocol];
+  return name === undefined || database?.backendId === undefined ? {} : { [name]: database.backendId };
+}
+
+const backendFields: { readonly [P in DatabaseProtocol]?: keyof FieldsOf<'TDB01I'> } = {
+  postgres: 'postgres_pid',
+  mysql: 'mysql_connection_id',
 };

@@ -21,9 +21,12 @@ import type {
   Refusal,
   RelayCounters,
   RelayLimits,
+  RelaySession,
+  ServerFacts,
 } from './engine.ts';
 import { leave } from './leave.ts';
 import { recordDisconnect, recordEnd, recordRejected, recordStart, recordStartFailed } from './session-events.ts';
+import type { OwnSessionIds, SessionIds } from './session-ids.ts';
 import { shutdownRefusal, watchSession } from './session-watch.ts';
 
 /** Everything one session needs; made by service/database from a verified session opening. */
@@ -35,6 +38,10 @@ export type SessionParts = {
   readonly certificate: VerifiedCertificate<UserIdentity>;
   readonly route: Route;
   readonly database: Database;
+  /** What the client was told in clear before TLS, byte for byte; absent when its server did not speak first. */
+  readonly greeting?: Buffer;
+  /** What the health check knows of the database's server. */
+  readonly server?: ServerFacts;
   readonly target: DatabaseTarget;
   /** authorize() over the caches as they are now. A throw counts as a denial. */
   readonly decide: (request: AccessRequest) => Grant | Denial;
@@ -43,6 +50,7 @@ export type SessionParts = {
   readonly onPolicyChange: (callback: () => void) => () => void;
   readonly connections: ConnectionCounts;
   readonly cancelKeys: CancelKeys;
+  readonly ids: SessionIds;
   /** Aborted (with a Refusal as reason) when this session must end because its service does. */
   readonly signal: AbortSignal;
   readonly limits: SessionLimits;
@@ -81,6 +89,7 @@ class Session {
   readonly #startedMs: number;
   readonly #startedAt: number;
   readonly #counters: RelayCounters;
+  readonly #ids: OwnSessionIds;
   /** Everything that must be undone at the end, in reverse order. */
   readonly #undo: (() => void)[] = [];
 
@@ -88,6 +97,7 @@ class Session {
     this.#parts = parts;
     this.#startedMs = parts.clock.now();
     this.#startedAt = parts.clock.monotonic();
+    this.#ids = parts.ids.of(parts.certificate.identity.user, parts.database.metadata.name);
     this.#counters = {
       bytesFromClient: 0,
       bytesFromDatabase: 0,
@@ -123,7 +133,7 @@ class Session {
   }
 
   async #accept(): Promise<Accepted> {
-    const { engine, client, route, signal, limits, clock } = this.#parts;
+    const { engine, client, route, greeting, server, signal, limits, clock } = this.#parts;
     const late = new AbortController();
     const timer = clock.after(limits.acceptTimeoutMs, () => late.abort(), { background: true });
     try {
@@ -131,6 +141,8 @@ class Session {
         route,
         signal: AbortSignal.any([signal, late.signal]),
         maxStartupBytes: limits.maxStartupBytes,
+        ...(greeting === undefined ? {} : { greeting }),
+        ...(server === undefined ? {} : { server }),
       };
       return await engine.accept(client, options);
     } finally {
@@ -249,7 +261,7 @@ class Session {
     }
     let closed: Closed = { by: 'error' };
     try {
-      closed = await this.#relay(request, recorder, database, signal);
+      closed = await this.#relay(grant, { request, recorder, database, signal });
     } finally {
       database.channel.destroy();
       this.#finish(recorder, closed, database);
@@ -258,15 +270,14 @@ class Session {
   }
 
   async #relay(
-    request: AccessRequest,
-    recorder: Recorder,
-    database: DatabaseConnection,
-    signal: AbortSignal,
+    grant: Grant,
+    live: Pick<RelaySession, 'request' | 'recorder' | 'database' | 'signal'>,
   ): Promise<Closed> {
     const { engine, client, cancelKeys, limits, clock, instruments } = this.#parts;
+    const { request, database } = live;
     let admission: Admission;
     try {
-      admission = await engine.admit(client, request, database, cancelKeys);
+      admission = await engine.admit(client, request, database, { keys: cancelKeys, ids: this.#ids });
     } catch (error) {
       client.destroy();
       return { by: 'client', error: error instanceof Error ? error : new Error(String(error)) };
@@ -278,11 +289,11 @@ class Session {
       instruments.dbSessions.track({ ...protocol, db_service: this.#parts.database.metadata.name }, this.#counters),
     );
     const closed = await engine.relay({
+      ...live,
       client,
-      database,
-      request,
-      recorder,
-      signal,
+      options: grant.options,
+      mayUse: (databaseName) => this.#mayUse(request, databaseName),
+      ids: this.#ids,
       limits,
       counters: this.#counters,
       clock,
@@ -290,6 +301,22 @@ class Session {
     leave(client, clock);
     instruments.dbSessionSeconds.observe(protocol, (clock.monotonic() - this.#startedAt) / 1000);
     return closed;
+  }
+
+  /** The same question with another database name. */
+  #mayUse(request: AccessRequest, databaseName: string): Refusal | undefined {
+    const decision = this.#decide({ ...request, databaseName });
+    if (!('reason' in decision)) return undefined;
+    const refusal = refusalOf(decision);
+    if (refusal.reason !== 'access-denied') return refusal;
+    const { route } = this.#parts;
+    const bound = route.databaseName !== undefined && route.databaseName !== databaseName;
+    return {
+      ...refusal,
+      hint: bound
+        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone: run "tsh db login ${route.service}" without --db-name for one that opens every name your roles' db_names allow`
+        : `your roles' db_names say which names you may use: run "tsh db ls" to see them`,
+    };
   }
 
   /** The last events. The session is over whatever the journal says, so a full one only delays them. */
@@ -307,6 +334,7 @@ class Session {
         endedMs: clock.now(),
         counters: this.#counters,
         database,
+        protocol: engine.protocol,
       });
       commitInTime(recorder, (error) => log.error({ err: error }, 'the end of a session could not be recorded'));
     } catch (error) {

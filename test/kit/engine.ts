@@ -4,7 +4,8 @@ import type { Recorder } from '../../src/audit/recorder.ts';
 import { checkEvent } from './events.ts';
 import { CancelKeys } from '../../src/engine/cancel-keys.ts';
 import { ConnectionCounts } from '../../src/engine/connection-counts.ts';
-import type { AccessRequest, DatabaseTarget, Engine } from '../../src/engine/engine.ts';
+import type { AccessRequest, DatabaseTarget, Engine, RelaySession } from '../../src/engine/engine.ts';
+import { SessionIds } from '../../src/engine/session-ids.ts';
 import type { SessionLimits, SessionParts } from '../../src/engine/session.ts';
 import type { UserIdentity, VerifiedCertificate } from '../../src/resource/identity.ts';
 import type { Database, Lock, Role, RoleConditions, RoleOptions } from '../../src/resource/resource.ts';
@@ -178,6 +179,22 @@ export class Policy {
   }
 }
 
+/** What a Grant says of a session that nothing restricts, and a policy that lets it use every database name. */
+export function openPolicy(): Pick<RelaySession, 'options' | 'mayUse' | 'ids'> {
+  return {
+    options: {
+      disconnectExpiredCert: false,
+      requireSessionMfa: false,
+      pinSourceIp: false,
+      locking: 'best_effort',
+      replicationAllowed: false,
+      localInfileAllowed: false,
+    },
+    mayUse: () => undefined,
+    ids: new SessionIds().of('alice', 'orders'),
+  };
+}
+
 export const sessionLimits: SessionLimits = {
   maxAuditedStatementBytes: 4096,
   maxAuditedValuesBytes: 4096,
@@ -218,6 +235,7 @@ export function sessionParts(options: PartsOptions): SessionParts {
     onPolicyChange: policy.onChange,
     connections: new ConnectionCounts(),
     cancelKeys: new CancelKeys(0x123),
+    ids: new SessionIds(),
     signal: new AbortController().signal,
     limits: sessionLimits,
     clock,

@@ -13,8 +13,8 @@ export const postgresEngine: Engine = {
   accept: acceptPostgres,
   refuse: (client, _request, refusal) => refusePostgres(client, refusal),
   connect: connectPostgres,
-  admit: (client, request, database, keys) =>
-    Promise.resolve().then(() => admitPostgres(client, request, database, keys)),
+  admit: (client, request, database, handles) =>
+    Promise.resolve().then(() => admitPostgres(client, request, database, handles.keys)),
   relay: relayPostgres,
   cancel: cancelPostgres,
   checkHealth: checkPostgres,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { channelPair, type MemoryChannel } from '../../../test/kit/channel.ts';
-import { MemoryRecorder, sessionLimits } from '../../../test/kit/engine.ts';
+import { MemoryRecorder, openPolicy, sessionLimits } from '../../../test/kit/engine.ts';
 import { StorageError } from '../../errors.ts';
 import { type ClientMessage, encodeClientMessage } from '../../protocol/postgres/client-messages.ts';
 import { encodeServerMessage } from '../../protocol/postgres/server-messages.ts';
@@ -117,6 +117,7 @@ function setUp(
       parameters: {},
       details: new PostgresRequest(0, new Map(), options.clientEarly ?? Buffer.alloc(0)),
     },
+    ...openPolicy(),
     recorder,
     signal: ending.signal,
     limits: sessionLimits,

@@ -6,6 +6,7 @@ import { ConnectionCounts } from '../../engine/connection-counts.ts';
 import type { AccessRequest, Refusal } from '../../engine/engine.ts';
 import { engineOf, isSupported } from '../../engine/registry.ts';
 import { runSession, type SessionLimits } from '../../engine/session.ts';
+import { SessionIds } from '../../engine/session-ids.ts';
 import { TesseraError } from '../../errors.ts';
 import { type AuditEvent, auditEvent } from '../../audit/event.ts';
 import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
@@ -54,6 +55,7 @@ export class Sessions {
   readonly #replay: ReplayGuard;
   readonly #refusals: RefusalTrail;
   readonly #connections = new ConnectionCounts();
+  readonly #ids = new SessionIds();
   readonly #live = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
   #limits: DatabaseServiceConfig['limits'];
@@ -201,6 +203,7 @@ export class Sessions {
         onPolicyChange,
         connections: this.#connections,
         cancelKeys,
+        ids: this.#ids,
         signal: this.#stop.signal,
         limits: sessionLimits(this.#limits),
         clock,
