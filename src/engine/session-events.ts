@@ -1,6 +1,7 @@
 import { boundText } from '../audit/bound-text.ts';
 import type { FieldsOf } from '../audit/event.ts';
 import type { Recorder } from '../audit/recorder.ts';
+import type { ProtocolError } from '../errors.ts';
 import type { DatabaseProtocol } from '../resource/identity.ts';
 import type { AccessRequest, Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
 
@@ -46,6 +47,17 @@ export function recordRejected(recorder: Recorder, maximum: number): void {
 export function recordDisconnect(recorder: Recorder, refusal: Refusal): void {
   recorder.write('client.disconnect', 'T3006I', { reason: refusal.reason, message: refusal.message });
 }
+
+/** The client sent what its protocol does not allow: why, and how the bytes begin that were not forwarded. */
+export function recordMalformed(recorder: Recorder, error: ProtocolError, bytes: Buffer): void {
+  recorder.write('db.session.malformed_packet', 'TDB06I', {
+    error: error.message,
+    error_code: error.code,
+    payload: bytes.subarray(0, maxMalformedBytes).toString('base64'),
+  });
+}
+
+const maxMalformedBytes = 512;
 
 /** The session is over. */
 export function recordEnd(recorder: Recorder, closed: Closed, end: SessionEnd): void {

@@ -1,27 +1,11 @@
 import { encodeServerMessage } from '../../protocol/postgres/server-messages.ts';
 import type { Channel } from '../../wire/channel.ts';
 import type { Refusal } from '../engine.ts';
+import { lastAnswer } from '../last-answer.ts';
 
-/**
- * Writes the refusal and ends the channel; resolves when the client is gone, or was cut after 2 s because it did not leave. What the client still sends is thrown away,
- * so that a client in the middle of a large packet gets to read the answer. Never throws.
- */
+/** See `Engine.refuse`. */
 export function refusePostgres(client: Channel, refusal: Refusal): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => {
-      client.destroy();
-      resolve();
-    }, lingerMs);
-    client.receive({
-      data: (chunk) => client.consumed(chunk.length),
-      close: () => {
-        clearTimeout(cut);
-        resolve();
-      },
-    });
-    client.write(encodeRefusal(refusal));
-    client.end();
-  });
+  return lastAnswer(client, encodeRefusal(refusal));
 }
 
 /**
@@ -73,8 +57,6 @@ const sqlStates: Readonly<Record<Refusal['reason'], string>> = {
 };
 
 const maxTextLength = 2000;
-/** For the client to read the answer and leave. */
-const lingerMs = 2000;
 
 function bounded(text: string): string {
   return text.replaceAll('\0', '').slice(0, maxTextLength);
