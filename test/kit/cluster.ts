@@ -2,6 +2,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startMysql, type MysqlServer } from '../servers/mysql.ts';
+import type { MysqlBinaries } from '../servers/mysql-binaries.ts';
 import { freePort, startPostgres, type PostgresServer, type PostgresTls } from '../servers/postgres.ts';
 import type { PostgresBinaries } from '../servers/postgres-binaries.ts';
 import { runCommand, runOk, type Output, type RunOptions } from './command.ts';
@@ -11,7 +13,10 @@ import { startService, top, type ServiceProcess } from './service-process.ts';
 export type ClusterOptions = {
   readonly proxies?: number;
   readonly agents?: number;
-  readonly postgres: PostgresBinaries;
+  /** A PostgreSQL called `orders`. */
+  readonly postgres?: PostgresBinaries;
+  /** Each a server of its own; the proxies listen for MySQL's protocol when there is one. */
+  readonly mysql?: readonly MysqlDatabase[];
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** More lines under `db_service:`, each indented by two. */
   readonly dbService?: string;
@@ -19,18 +24,29 @@ export type ClusterOptions = {
   readonly authService?: string;
   /** Default `test`. */
   readonly clusterName?: string;
-  /** Of the database, YAML. Default `{env: test}`. */
+  /** Of the databases, YAML. Default `{env: test}`. */
   readonly labels?: string;
   /** Told before each step that takes a while. */
   readonly onStep?: (text: string) => void;
 };
 
+export type MysqlDatabase = {
+  readonly name: string;
+  readonly binaries: MysqlBinaries;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** More lines of the agent's entry for it, each indented by six. */
+  readonly agentYaml?: string;
+};
+
 export type Cluster = {
   readonly folder: string;
   readonly auth: ServiceProcess;
-  readonly proxies: readonly (ServiceProcess & { readonly port: number })[];
+  readonly proxies: readonly ProxyProcess[];
   readonly agents: readonly ServiceProcess[];
+  /** Throws when the cluster was started without. */
   readonly postgres: PostgresServer;
+  /** By the name it was started with; throws for another. */
+  mysql(name: string): MysqlServer;
   readonly caPin: string;
   /** The administrator's command on the Auth machine. */
   tessera(...args: string[]): Promise<string>;
@@ -41,7 +57,10 @@ export type Cluster = {
   close(): Promise<void>;
 };
 
-/** Auth, proxies and agents for one PostgreSQL called `orders`; resolves when all are ready. */
+/** `mysqlPort` is 0 when the cluster has no MySQL. */
+export type ProxyProcess = ServiceProcess & { readonly port: number; readonly mysqlPort: number };
+
+/** Auth, proxies and agents for the databases asked for; resolves when all are ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await using owned = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'tessera-cluster-'));
@@ -80,23 +99,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     runOk(process.execPath, ['--disable-warning=ExperimentalWarning', join(top, 'bin/tessera.ts'), ...args], { env });
 
   const [proxyToken, dbToken] = await Promise.all([addToken(tessera, 'proxy'), addToken(tessera, 'db')]);
-  options.onStep?.(`${options.postgres.name}, with a certificate of the cluster`);
   const tls = await signDatabase('server');
-  const postgres = await startPostgres(options.postgres, {
-    tls,
-    ...(options.postgresSettings === undefined ? {} : { settings: options.postgresSettings }),
-  });
-
-  owned.defer(() => postgres.remove());
+  const { postgres, mysql, entries } = await startDatabases(options, tls, owned);
 
   options.onStep?.('Proxy Service, joined by token');
   const proxies = await Promise.all(
     Array.from({ length: options.proxies ?? 1 }, async (_, index) => {
       const port = await freePort();
+      const mysqlPort = mysql.size === 0 ? 0 : await freePort();
       const service = await startOne(`proxy${index + 1}`, (diagnostics, home) =>
-        proxyConfig(home, { port, authPort, diagnostics, token: proxyToken, more: options.proxyService }),
+        proxyConfig(home, { port, mysqlPort, authPort, diagnostics, token: proxyToken, more: options.proxyService }),
       );
-      return Object.assign(service, { port });
+      return Object.assign(service, { port, mysqlPort });
     }),
   );
   await Promise.all(proxies.map((proxy) => proxy.ready()));
@@ -106,10 +120,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       startOne(`db${index + 1}`, (diagnostics, home) =>
         agentConfig(home, {
           proxyPort: proxies[0]?.port ?? 0,
-          postgresPort: postgres.port,
           diagnostics,
           token: dbToken,
-          labels: options.labels ?? '{env: test}',
+          databases: entries,
           more: options.dbService,
         }),
       ),
@@ -123,7 +136,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     auth,
     proxies,
     agents,
-    postgres,
+    get postgres() {
+      if (postgres === undefined) throw new Error('this cluster was started without PostgreSQL');
+      return postgres;
+    },
+    mysql(name) {
+      const server = mysql.get(name);
+      if (server === undefined) throw new Error(`this cluster was started without a MySQL called ${name}`);
+      return server;
+    },
     caPin: dbToken.caPin,
     tessera,
     tryTessera,
@@ -154,6 +175,44 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
+type Databases = {
+  readonly postgres: PostgresServer | undefined;
+  readonly mysql: ReadonlyMap<string, MysqlServer>;
+  /** YAML, below `databases:`. */
+  readonly entries: string;
+};
+
+async function startDatabases(
+  options: ClusterOptions,
+  tls: PostgresTls,
+  owned: AsyncDisposableStack,
+): Promise<Databases> {
+  const labels = options.labels ?? '{env: test}';
+  const entry = (name: string, protocol: string, port: number, more = ''): string => `    - name: ${name}
+      protocol: ${protocol}
+      uri: localhost:${port}
+      static_labels: ${labels}
+${more}`;
+  let entries = '';
+  let postgres: PostgresServer | undefined;
+  if (options.postgres !== undefined) {
+    options.onStep?.(`${options.postgres.name}, with a certificate of the cluster`);
+    const settings = options.postgresSettings;
+    postgres = await startPostgres(options.postgres, { tls, ...(settings === undefined ? {} : { settings }) });
+    owned.defer(() => postgres?.remove());
+    entries += entry('orders', 'postgres', postgres.port);
+  }
+  const mysql = new Map<string, MysqlServer>();
+  for (const { name, binaries, settings, agentYaml } of options.mysql ?? []) {
+    options.onStep?.(`${binaries.name}, with a certificate of the cluster`);
+    const server = await startMysql(binaries, { tls, ...(settings === undefined ? {} : { settings }) });
+    owned.defer(() => server.remove());
+    mysql.set(name, server);
+    entries += entry(name, 'mysql', server.port, agentYaml);
+  }
+  return { postgres, mysql, entries };
+}
+
 type Token = { readonly token: string; readonly caPin: string };
 
 async function addToken(tessera: (...args: string[]) => Promise<string>, type: string): Promise<Token> {
@@ -182,8 +241,19 @@ ${of.more ?? ''}`;
 
 function proxyConfig(
   home: string,
-  of: { port: number; authPort: number; diagnostics: string; token: Token; more?: string | undefined },
+  of: {
+    port: number;
+    mysqlPort: number;
+    authPort: number;
+    diagnostics: string;
+    token: Token;
+    more?: string | undefined;
+  },
 ): string {
+  const mysql =
+    of.mysqlPort === 0
+      ? ''
+      : `  mysql_listen_addr: 127.0.0.1:${of.mysqlPort}\n  mysql_public_addr: localhost:${of.mysqlPort}\n`;
   return `version: v1
 tessera:
   nodename: proxy
@@ -196,17 +266,16 @@ proxy_service:
   enabled: yes
   listen_addr: 127.0.0.1:${of.port}
   public_addr: localhost:${of.port}
-${of.more ?? ''}`;
+${mysql}${of.more ?? ''}`;
 }
 
 function agentConfig(
   home: string,
   of: {
     proxyPort: number;
-    postgresPort: number;
     diagnostics: string;
     token: Token;
-    labels: string;
+    databases: string;
     more?: string | undefined;
   },
 ): string {
@@ -221,9 +290,5 @@ tessera:
 db_service:
   enabled: yes
   databases:
-    - name: orders
-      protocol: postgres
-      uri: localhost:${of.postgresPort}
-      static_labels: ${of.labels}
-${of.more ?? ''}`;
+${of.databases}${of.more ?? ''}`;
 }

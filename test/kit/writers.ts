@@ -14,12 +14,28 @@ export type DatabaseConfig = {
   readonly key: string;
 };
 
-/** From `tsh db login` and `tsh db config`. */
-export async function databaseConfig(person: Person, user: string, database: string): Promise<DatabaseConfig> {
-  await person.tsh('db', 'login', 'orders', `--db-user=${user}`, `--db-name=${database}`);
-  const config = JSON.parse(await person.tsh('db', 'config', 'orders', '--format=json')) as DatabaseConfig;
+/** From `tsh db login` and `tsh db config`; certificates and key are PEM. */
+export async function databaseConfig(
+  person: Person,
+  user: string,
+  database: string,
+  service = 'orders',
+): Promise<DatabaseConfig> {
+  const config = await databaseFiles(person, user, database, service);
   const read = (file: string): string => readFileSync(file, 'utf8');
   return { ...config, port: Number(config.port), ca: read(config.ca), cert: read(config.cert), key: read(config.key) };
+}
+
+/** The same, with `ca`, `cert` and `key` as paths. */
+export async function databaseFiles(
+  person: Person,
+  user: string,
+  database: string,
+  service = 'orders',
+): Promise<DatabaseConfig> {
+  await person.tsh('db', 'login', service, `--db-user=${user}`, `--db-name=${database}`);
+  const config = JSON.parse(await person.tsh('db', 'config', service, '--format=json')) as DatabaseConfig;
+  return { ...config, port: Number(config.port) };
 }
 
 export async function openClient(config: DatabaseConfig, port = config.port): Promise<Client> {

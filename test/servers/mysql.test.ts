@@ -9,7 +9,8 @@ import { issueCertificate } from '../../src/pki/issue.ts';
 import { generateKeyPair } from '../../src/pki/keys.ts';
 import { databaseServerProfile } from '../../src/pki/profiles.ts';
 import { createClientAuthority, type ClientAuthority } from '../kit/client-certificates.ts';
-import { runCommand, type Output } from '../kit/command.ts';
+import type { Output } from '../kit/command.ts';
+import { mysqlCommand } from '../kit/mysql-command.ts';
 import { mariadb1011, mariadb118, mysql9, type MysqlBinaries } from './mysql-binaries.ts';
 import { startMysql, type MysqlServer } from './mysql.ts';
 import type { PostgresTls } from './postgres.ts';
@@ -39,22 +40,9 @@ function checks(binaries: MysqlBinaries): void {
     });
 
     async function client(user: string, certificateOf: string, sql: string): Promise<Output> {
-      const { certificateFile, keyFile } = await clients.issue(certificateOf);
-      const verify =
-        binaries.flavour === 'mysql' ? ['--ssl-mode=VERIFY_IDENTITY'] : ['--ssl', '--ssl-verify-server-cert'];
-      const tls = [`--ssl-ca=${join(folder, 'ca.crt')}`, `--ssl-cert=${certificateFile}`, `--ssl-key=${keyFile}`];
-      const address = [
-        '--no-defaults',
-        '--protocol=TCP',
-        '--host=localhost',
-        `--port=${server.port}`,
-        `--user=${user}`,
-      ];
-      return runCommand(
-        join(binaries.bin, binaries.client),
-        [...address, ...tls, ...verify, '--default-character-set=utf8mb4', '-BN', 'shop'],
-        { input: sql },
-      );
+      const { certificateFile: cert, keyFile: key } = await clients.issue(certificateOf);
+      const address = { port: server.port, user, database: 'shop', ca: join(folder, 'ca.crt'), cert, key };
+      return mysqlCommand(binaries, address, sql);
     }
 
     for (const user of ['alice', 'bob', 'reader', 'carol']) {
@@ -88,6 +76,15 @@ function checks(binaries: MysqlBinaries): void {
       clients = other;
       const { stdout, stderr } = await client('alice', 'alice', 'select 1');
       assert.equal(stdout, '1\n', stderr);
+    });
+
+    test('another authority of clients is trusted beside the first', async () => {
+      const [first, second] = [clients, await createClientAuthority(folder)];
+      await server.trust(second.certificate);
+      for (clients of [first, second]) {
+        const { stdout, stderr } = await client('alice', 'alice', 'select 1');
+        assert.equal(stdout, '1\n', stderr);
+      }
     });
   });
 }

@@ -1,7 +1,7 @@
 /** Real MySQL and MariaDB servers for tests, the demo and the bench. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,6 +35,8 @@ export type MysqlServer = {
   tryRun(sql: string, database?: string): Promise<Output>;
   /** Other certificates are taken up; connections that stand keep theirs. MySQL wants the authority of its own certificate among `clientAuthorities` here. */
   reload(tls: PostgresTls): Promise<void>;
+  /** Certificates of these authorities (PEM) are taken from clients too; restarts the server. */
+  trust(authorities: string): Promise<void>;
   /** What the server wrote to its log, the newest 20 kB. */
   log(): string;
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -82,6 +84,10 @@ export async function startMysql(binaries: MysqlBinaries, options: MysqlOptions 
     async reload(tls) {
       writeTls(tls);
       await server.run(binaries.flavour === 'mysql' ? 'alter instance reload tls' : 'flush ssl');
+    },
+    async trust(authorities) {
+      appendFileSync(join(folder, 'clients.crt'), `\n${authorities}`);
+      await server.restart();
     },
     log: () => log,
     async stop(signal = 'SIGTERM') {
