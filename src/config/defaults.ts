@@ -11,6 +11,9 @@ export const defaultDataDir = '/var/lib/tessera';
 /** Less than the 90 s after which service managers kill. */
 export const defaultShutdownTimeoutMs = 60_000;
 export const defaultMaxLockAgeMs = 5 * 60_000;
+export const defaultProxyListenAddr = { host: '0.0.0.0', port: 3080 } as const;
+/** Of a release that every driver knows, and plainly ours. */
+export const defaultMysqlServerVersion = '8.0.36-Tessera';
 export const defaultHealthCheck = { intervalMs: 30_000, timeoutMs: 5000 } as const;
 
 export const defaultAuthLimits: AuthLimits = {

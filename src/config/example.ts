@@ -73,6 +73,8 @@ function proxySection(values: ExampleValues): string {
     '  listen_addr: "0.0.0.0:3080"',
     '  # How clients and agents reach it.',
     `  public_addr: ${quoted(values.publicAddr ?? 'access.example.com:3080')}`,
+    '  # MySQL and MariaDB: their server speaks first, so they have a port of their own.',
+    '  mysql_listen_addr: "0.0.0.0:3036"',
     "  # A certificate that browsers and tsh know; without it tsh pins the cluster's own.",
     '  # https_keypairs: [{key_file: /etc/tessera/tls.key, cert_file: /etc/tessera/tls.crt}]',
     '',

@@ -18,6 +18,11 @@ import { absolutePath, address, auditUri, caPin, count, network, oneOrMore, size
  * left out costs no line here.
  */
 
+/** It is told to strangers and compared by drivers, which read the number it begins with. */
+const mysqlServerVersion = z.string().regex(/^(?=.{1,64}$)[0-9]{1,3}\.[0-9]{1,3}[\x21-\x7e]*$/, {
+  error: 'expected a version such as 8.0.36 or 11.8.3-MariaDB: at most 64 printable ASCII characters without spaces',
+});
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
@@ -87,6 +92,9 @@ const proxy = z.strictObject({
   enabled: flag,
   listen_addr: optional(address('listen')),
   public_addr: optional(oneOrMore(address('dial'))),
+  mysql_listen_addr: optional(address('listen')),
+  mysql_public_addr: optional(oneOrMore(address('dial'))),
+  mysql_server_version: optional(mysqlServerVersion),
   https_keypairs: optional(z.array(z.strictObject({ key_file: absolutePath, cert_file: absolutePath })).max(100)),
   proxy_protocol: optional(
     z.union([

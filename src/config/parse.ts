@@ -10,6 +10,7 @@ import {
   defaultJournal,
   defaultMaxLockAgeMs,
   defaultProxyLimits,
+  defaultProxyListenAddr,
 } from './defaults.ts';
 import { defaultShutdownTimeoutMs, defaultTunnel, withDefaults } from './defaults.ts';
 import { fileSchema, type ConfigFile } from './file.ts';
@@ -115,8 +116,11 @@ function authConfig(section: NonNullable<ConfigFile['auth_service']>, dataDir: s
 function proxyConfig(section: NonNullable<ConfigFile['proxy_service']>): ProxyConfig {
   const trusted = section.proxy_protocol?.trusted_sources;
   return {
-    listenAddr: section.listen_addr ?? { host: '0.0.0.0', port: 3080 },
+    listenAddr: section.listen_addr ?? defaultProxyListenAddr,
     publicAddrs: section.public_addr ?? [],
+    ...(section.mysql_listen_addr === undefined ? {} : { mysqlListenAddr: section.mysql_listen_addr }),
+    mysqlPublicAddrs: section.mysql_public_addr ?? [],
+    ...(section.mysql_server_version === undefined ? {} : { mysqlServerVersion: section.mysql_server_version }),
     httpsKeypairs: (section.https_keypairs ?? []).map(({ key_file: keyFile, cert_file: certFile }) => ({
       keyFile,
       certFile,

@@ -1,6 +1,6 @@
 import type { YamlDocument } from '../resource/document.ts';
 import { dotted, inFileOrder } from '../resource/problems.ts';
-import { defaultTunnel } from './defaults.ts';
+import { defaultProxyListenAddr, defaultTunnel } from './defaults.ts';
 import type { ConfigFile } from './file.ts';
 
 /** What keys of `tessera.yaml` mean together: each problem as `path:line:column: key: what to do`. */
@@ -21,6 +21,7 @@ export function relationProblems(file: ConfigFile, document: YamlDocument): stri
   authAddressProblems(tessera, enabled, say);
   proxyAddressProblems(tessera, enabled, say);
   joinProblems(tessera, enabled, say);
+  if (proxy !== undefined) mysqlProblems(proxy, say);
   tunnelProblems('proxy_service', proxy?.tunnel, say);
   tunnelProblems('db_service', database?.tunnel, say);
   if (database !== undefined) databaseProblems(database, say);
@@ -31,6 +32,7 @@ type Say = (keys: readonly (string | number)[], what: string) => void;
 type Enabled = { readonly auth: boolean; readonly proxy: boolean; readonly database: boolean };
 type Base = NonNullable<ConfigFile['tessera']>;
 type DatabaseSection = NonNullable<ConfigFile['db_service']>;
+type ProxySection = NonNullable<ConfigFile['proxy_service']>;
 type Tunnel = DatabaseSection['tunnel'];
 
 /** Proxies reach Auth directly; agents reach it through a proxy. */
@@ -91,6 +93,26 @@ function tunnelProblems(service: string, tunnel: Tunnel, say: Say): void {
   if (timeout <= (tunnel.keep_alive_interval ?? defaultTunnel.keepAliveIntervalMs)) {
     say([service, 'tunnel'], 'expected keep_alive_timeout (default 30s) longer than keep_alive_interval (default 10s)');
   }
+}
+
+/** The server speaks first there: what waits for the client's first byte can not be on the same port. */
+function mysqlProblems(proxy: ProxySection, say: Say): void {
+  const { listen_addr: listen = defaultProxyListenAddr, mysql_listen_addr: mysql } = proxy;
+  if (mysql === undefined) {
+    for (const key of ['mysql_public_addr', 'mysql_server_version'] as const) {
+      if (proxy[key] !== undefined)
+        say(['proxy_service', key], 'without mysql_listen_addr nothing listens for it: expected mysql_listen_addr too');
+    }
+  } else if (mysql.port !== 0 && mysql.port === listen.port && areOneHost(mysql.host, listen.host)) {
+    say(
+      ['proxy_service', 'mysql_listen_addr'],
+      `expected another port than ${listen.port} of listen_addr: a server of MySQL speaks first, so it can not be told apart there`,
+    );
+  }
+}
+
+function areOneHost(a: string, b: string): boolean {
+  return a === b || [a, b].some((host) => host === '0.0.0.0' || host === '::');
 }
 
 function databaseProblems({ enabled, databases = [], resources = [] }: DatabaseSection, say: Say): void {

@@ -86,6 +86,12 @@ export type ProxyConfig = {
   readonly listenAddr: Address;
   /** How clients reach it; the first is advertised. Empty: the node's name and the listening port. */
   readonly publicAddrs: readonly Address[];
+  /** Where clients of MySQL and MariaDB come in that begin in clear, as their protocol has it: the server speaks first, so they need a port of their own. Absent: nowhere. */
+  readonly mysqlListenAddr?: Address;
+  /** How clients reach that port; the first is advertised. Empty: the host of the first public address and the listening port. */
+  readonly mysqlPublicAddrs: readonly Address[];
+  /** What the greeting there says, whatever the databases are. Absent: their version when they agree, else `defaultMysqlServerVersion`. */
+  readonly mysqlServerVersion?: string;
   /** Certificates shown to browsers and to `tsh`. Empty: the host certificate. */
   readonly httpsKeypairs: readonly { readonly keyFile: string; readonly certFile: string }[];
   /** Set: a PROXY header is demanded from these networks (CIDR) and from nobody else accepted. */

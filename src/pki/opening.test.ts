@@ -6,9 +6,10 @@ import { TesseraError } from '../errors.ts';
 import { generateKeyPair, parsePrivateKey } from './keys.ts';
 import type { SessionOpening } from './opening.ts';
 import { MAX_OPENING_BYTES, signOpening, verifyOpening } from './opening.ts';
-import { hostProfile } from './profiles.ts';
+import { hostProfile, userProfile } from './profiles.ts';
+import { signEnvelope } from './signed-envelope.ts';
 import { signClientAddress, verifyClientAddress } from './signed-address.ts';
-import { AGENT, host, issue, NOW, PROXY, testCluster } from './test-cluster.ts';
+import { AGENT, host, issue, NOW, PROXY, routed, testCluster } from './test-cluster.ts';
 
 const cluster = await testCluster();
 const twin = await testCluster();
@@ -21,6 +22,15 @@ const honest: SessionOpening = {
   clientAddress: '[2001:db8::1]:5432',
   agentHostId: AGENT,
   clientCertificateDer: cluster.routed.der,
+};
+const shopper = await issue(
+  cluster.user,
+  userProfile({ ...routed, route: { service: 'shop', protocol: 'mysql', databaseUser: 'reader' } }),
+);
+const greeted: Partial<SessionOpening> = {
+  protocol: 'mysql',
+  clientCertificateDer: shopper.der,
+  greeting: Buffer.from('4a0000000a382e302e333600', 'hex'),
 };
 type Signer = { keys: { privateKeyPem: string }; der: Buffer };
 const make = (change: Partial<SessionOpening> = {}, by: Signer = cluster.proxy): Buffer =>
@@ -39,6 +49,59 @@ test('an honest opening says who is there', () => {
   assert.equal(proxy.identity.hostId, PROXY);
   bytes.fill(0);
   assert.deepEqual(opening, honest, 'shares no memory');
+});
+
+test('what a client was told in clear is signed along, for a protocol whose server speaks first', () => {
+  const bytes = make(greeted);
+  const { opening } = check(bytes);
+  assert.deepEqual(opening, { ...honest, ...greeted });
+  bytes.fill(0);
+  assert.deepEqual(opening.greeting, greeted.greeting, 'shares no memory');
+  const longest = Buffer.alloc(512, 0xff);
+  assert.deepEqual(check(make({ ...greeted, greeting: longest })).opening.greeting, longest);
+  const { greeting: _none, ...silent } = greeted;
+  assert.equal(check(make(silent)).opening.greeting, undefined);
+});
+
+/** An opening whose statement is changed before it is signed. */
+function says(change: (statement: Record<string, unknown>) => void): Buffer {
+  const plain = { sid: honest.sessionId, t: NOW, proto: 'mysql', addr: honest.clientAddress, agent: AGENT };
+  const statement: Record<string, unknown> = { ...plain };
+  change(statement);
+  const json = Buffer.from(JSON.stringify(statement));
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(json.length);
+  return signEnvelope(
+    'tessera session opening v1',
+    Buffer.concat([length, json, shopper.der]),
+    { key: parsePrivateKey(cluster.proxy.keys.privateKeyPem), certificateDer: cluster.proxy.der },
+    MAX_OPENING_BYTES,
+  );
+}
+
+const greetings: { name: string; greet: unknown }[] = [
+  { name: 'empty', greet: '' },
+  { name: 'of 513 bytes', greet: Buffer.alloc(513).toString('base64') },
+  { name: 'that fills the statement', greet: 'A'.repeat(900) },
+  { name: 'that is no base64', greet: '****' },
+  { name: 'without its padding', greet: 'AA' },
+  { name: 'with bits behind its end', greet: 'AB==' },
+  { name: 'in the alphabet of URLs', greet: '-_-_' },
+  { name: 'that is no text', greet: 10 },
+  { name: 'that is null', greet: null },
+  { name: 'in pieces', greet: ['AAAA'] },
+];
+for (const { name, greet } of greetings) {
+  test(`refused: a greeting ${name}`, () =>
+    assert.throws(() => check(says((statement) => (statement['greet'] = greet))), { code: 'OPENING_MALFORMED' }));
+}
+test('a statement with a key that nobody knows is refused', () => {
+  assert.ok(check(says(() => undefined)));
+  for (const key of ['greeting', '__proto__', 'x'])
+    assert.throws(
+      () => check(says((statement) => Object.defineProperty(statement, key, { value: 'AAAA', enumerable: true }))),
+      { code: 'OPENING_MALFORMED' },
+    );
 });
 
 const rows: { name: string; code: string; verify: () => unknown }[] = [
@@ -108,6 +171,12 @@ const rows: { name: string; code: string; verify: () => unknown }[] = [
     code: 'OPENING_MALFORMED',
     verify: () => check(make({ protocol: 'ftp' as 'redis' })),
   },
+  {
+    name: 'a greeting of a protocol whose client speaks first',
+    code: 'OPENING_MALFORMED',
+    verify: () => check(make({ greeting: Buffer.from('x') })),
+  },
+  { name: 'a greeting put in place of another', code: 'ENVELOPE_BAD_SIGNATURE', verify: () => check(regreeted()) },
   { name: 'another certificate put in', code: 'ENVELOPE_BAD_SIGNATURE', verify: () => check(swapped()) },
   { name: 'a signature for another purpose', code: 'ENVELOPE_BAD_SIGNATURE', verify: () => check(otherPurpose()) },
   { name: 'one byte more', code: 'ENVELOPE_MALFORMED', verify: () => check(Buffer.concat([make(), Buffer.from([0])])) },
@@ -167,6 +236,14 @@ function swapped(): Buffer {
   const bytes = make();
   const at = bytes.indexOf(cluster.routed.der);
   bytes[at + cluster.routed.der.length - 1]! ^= 1;
+  return bytes;
+}
+
+/** The honest signature, with another greeting of the same length inside. */
+function regreeted(): Buffer {
+  const bytes = make(greeted);
+  const at = bytes.indexOf(greeted.greeting?.toString('base64') ?? '');
+  bytes.write('SgAAAAo5', at, 'latin1');
   return bytes;
 }
 

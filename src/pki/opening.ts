@@ -17,7 +17,7 @@ import { verifyUserCertificate } from './verify.ts';
  * The session opening: a proxy's signed word to one agent that a person's client is here now, with the certificate that the client showed. The agent, and after it
  * the Auth Service, verify the person's certificate themselves, so a proxy can open sessions only for people whose certificates it has seen.
  *
- *     body: u16 length, JSON {sid, t, proto, addr, agent} | client certificate DER
+ *     body: u16 length, JSON {sid, t, proto, addr, agent, greet?} | client certificate DER
  */
 
 /** maxOpeningBytes: a tunnel stream's opening header of 16 KiB without its purpose byte. */
@@ -36,6 +36,8 @@ export type SessionOpening = {
   readonly agentHostId: string;
   /** Exactly as the client presented it. */
   readonly clientCertificateDer: Buffer;
+  /** What the proxy told the client in clear before TLS, byte for byte, where the server speaks first: 1 to 512 bytes, for `mysql` alone. */
+  readonly greeting?: Buffer;
 };
 
 /** A verified opening. */
@@ -60,9 +62,16 @@ export type VerifyOpeningOptions = {
 
 /** Signs an opening with the proxy's host key. Throws LimitError `PKI_ENVELOPE_TOO_LARGE` beyond `maxOpeningBytes`. */
 export function signOpening(opening: SessionOpening, proxyKey: KeyObject, proxyCertificateDer: Uint8Array): Buffer {
-  const { sessionId, timeMs, protocol, clientAddress, agentHostId, clientCertificateDer } = opening;
+  const { sessionId, timeMs, protocol, clientAddress, agentHostId, clientCertificateDer, greeting } = opening;
   const json = Buffer.from(
-    JSON.stringify({ sid: sessionId, t: timeMs, proto: protocol, addr: clientAddress, agent: agentHostId }),
+    JSON.stringify({
+      sid: sessionId,
+      t: timeMs,
+      proto: protocol,
+      addr: clientAddress,
+      agent: agentHostId,
+      ...(greeting === undefined ? {} : { greet: greeting.toString('base64') }),
+    }),
     'utf8',
   );
   const length = Buffer.allocUnsafe(2);
@@ -116,10 +125,11 @@ function parseOpening(body: Buffer): SessionOpening {
   const end = 2 + body.readUInt16BE(0);
   if (end >= body.length || end > MAX_STATEMENT_BYTES)
     throw malformed('its statement is too long, or no certificate follows');
-  const { sid, t, proto, addr, agent } = parseStatement(
+  const { sid, t, proto, addr, agent, greet } = parseStatement(
     body.subarray(2, end),
     ['sid', 't', 'proto', 'addr', 'agent'],
     'OPENING_MALFORMED',
+    ['greet'],
   );
   const protocol = PROTOCOLS.find((one) => one === proto);
   if (!isUuid(sid) || !isUuid(agent)) throw malformed('expected sid and agent to be UUIDs in lower case');
@@ -132,7 +142,22 @@ function parseOpening(body: Buffer): SessionOpening {
     clientAddress: addr,
     agentHostId: agent,
     clientCertificateDer: Buffer.from(body.subarray(end)),
+    ...(greet === undefined ? {} : { greeting: greetingOf(greet, protocol) }),
   };
+}
+
+/** One spelling only, so that the same bytes are never two statements. */
+function greetingOf(text: unknown, protocol: DatabaseProtocol): Buffer {
+  if (protocol !== 'mysql') throw malformed(`a greeting is for a server that speaks first, not for ${protocol}`);
+  const bytes = typeof text === 'string' && text.length <= MAX_GREETING_TEXT ? Buffer.from(text, 'base64') : undefined;
+  if (
+    bytes === undefined ||
+    bytes.length === 0 ||
+    bytes.length > MAX_GREETING_BYTES ||
+    bytes.toString('base64') !== text
+  )
+    throw malformed(`expected greet to be base64 of 1 to ${MAX_GREETING_BYTES} bytes`);
+  return bytes;
 }
 
 function hasRoute(client: VerifiedCertificate<UserIdentity>): client is VerifiedOpening['client'] {
@@ -149,4 +174,6 @@ function malformed(text: string): ProtocolError {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const MAX_STATEMENT_BYTES = 1024;
+const MAX_GREETING_BYTES = 512;
+const MAX_GREETING_TEXT = 4 * Math.ceil(MAX_GREETING_BYTES / 3);
 const PROTOCOLS = ['postgres', 'mysql', 'mongodb', 'redis', 'sqlserver'] as const satisfies readonly DatabaseProtocol[];

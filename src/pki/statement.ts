@@ -3,12 +3,13 @@ import { LoginError, ProtocolError } from '../errors.ts';
 
 /** The small JSON objects inside signed statements: strict reading and freshness, shared by opening.ts and signed-address.ts. */
 
-/** Reads a flat JSON object that has exactly `keys`. Throws ProtocolError with `code`. */
-export function parseStatement<K extends string>(
+/** Reads a flat JSON object that has all of `keys`, perhaps some of `others`, and nothing else. Throws ProtocolError with `code`. */
+export function parseStatement<K extends string, O extends string = never>(
   bytes: Uint8Array,
   keys: readonly K[],
   code: string,
-): { readonly [key in K]: unknown } {
+  others: readonly O[] = [],
+): { readonly [key in K]: unknown } & { readonly [key in O]?: unknown } {
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -17,11 +18,10 @@ export function parseStatement<K extends string>(
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document))
     throw new ProtocolError(code, 'signed statement: expected an object');
-  const found = Object.keys(document);
-  if (found.length !== keys.length || !keys.every((key) => Object.hasOwn(document, key))) {
-    throw new ProtocolError(code, `signed statement: expected the keys ${keys.join(', ')} alone`);
-  }
-  return document as { readonly [key in K]: unknown };
+  const known: readonly string[] = [...keys, ...others];
+  if (!keys.every((key) => Object.hasOwn(document, key)) || !Object.keys(document).every((key) => known.includes(key)))
+    throw new ProtocolError(code, `signed statement: expected the keys ${known.join(', ')} alone`);
+  return document as { readonly [key in K]: unknown } & { readonly [key in O]?: unknown };
 }
 
 /** Refuses what was signed longer than `maxAgeMs` ago, or further than that allows in the future. LoginError `<prefix>_STALE` or `<prefix>_FROM_FUTURE`. */

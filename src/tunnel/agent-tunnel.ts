@@ -3,7 +3,13 @@ import { AnnouncementReader, type AnnouncementLimits } from './announcement.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
 import { Mux } from './mux.ts';
-import { STREAM_PURPOSE, type Announcement, type IncomingStream, type TunnelStream } from './tunnel.ts';
+import {
+  STREAM_PURPOSE,
+  type AnnouncedServer,
+  type Announcement,
+  type IncomingStream,
+  type TunnelStream,
+} from './tunnel.ts';
 
 /** Who dialled, out of its verified host certificate. */
 export type AgentIdentity = { readonly hostId: string; readonly hostName: string; readonly address: string };
@@ -77,6 +83,12 @@ export class AgentTunnel implements AgentConnection {
   /** The announced health of a database; undefined when the agent does not serve it. */
   health(databaseName: string): Health | undefined {
     return this.#health.get(databaseName);
+  }
+
+  /** What the agent announced of the servers that speak `protocol`, databases of which nothing is known left out. */
+  servers(protocol: string): readonly AnnouncedServer[] {
+    const databases = this.#announcement?.databases ?? [];
+    return databases.flatMap((one) => (one.protocol === protocol && one.server !== undefined ? [one.server] : []));
   }
 
   open(purpose: number, header: Uint8Array): TunnelStream {

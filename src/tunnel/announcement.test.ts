@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ProtocolError } from '../errors.ts';
-import { AnnouncementReader, encodeAnnouncement, parseAnnouncement } from './announcement.ts';
+import { AnnouncementReader, announceable, encodeAnnouncement, parseAnnouncement } from './announcement.ts';
 import { decodeCancel, encodeCancel } from './cancel.ts';
 import type { Announcement } from './tunnel.ts';
 
@@ -37,6 +37,30 @@ test('a line without end is cut at maxAnnouncementBytes', () => {
   assert.throws(() => into.data(Buffer.from(' ')), /maxAnnouncementBytes 300/);
 });
 
+const capabilities = '0000001dffffffff';
+const LONGEST = '~'.repeat(128);
+for (const server of [
+  { serverVersion: '8.4.2', capabilities },
+  { serverVersion: LONGEST },
+  { serverVersion: '11.8.3-MariaDB-0+deb13u1 from Debian' },
+  { capabilities },
+]) {
+  test(`what is known of a server comes through: ${JSON.stringify(server).slice(0, 60)}`, () => {
+    const said: Announcement = { ...GOOD, databases: [{ name: 'm', protocol: 'mysql', health: 'healthy', server }] };
+    const line = encodeAnnouncement(said).toString().trimEnd();
+    assert.deepEqual(parseAnnouncement(line, LIMITS), said);
+    assert.deepEqual(announceable(server), server);
+  });
+}
+
+test("a server's own words are announced as far as they are in bounds", () => {
+  const wild = { serverVersion: `8.0\u001b[2J`, capabilities: 'FFFF' };
+  assert.equal(announceable(wild), undefined);
+  assert.deepEqual(announceable({ ...wild, capabilities }), { capabilities });
+  assert.deepEqual(announceable({ serverVersion: `${LONGEST}~`, capabilities }), { capabilities });
+  assert.equal(announceable({}), undefined);
+});
+
 const database = { name: 'pg', protocol: 'postgres', health: 'healthy' };
 const WRONG: readonly [name: string, value: unknown][] = [
   ['no object', []],
@@ -54,6 +78,21 @@ const WRONG: readonly [name: string, value: unknown][] = [
   ['a long name', { ...GOOD, databases: [{ ...database, name: 'x'.repeat(256) }] }],
   ['a strange protocol', { ...GOOD, databases: [{ ...database, protocol: 'Post gres' }] }],
   ['a strange health', { ...GOOD, databases: [{ ...database, health: 'fine' }] }],
+  ['a server that is no object', { ...GOOD, databases: [{ ...database, server: 'MariaDB' }] }],
+  ['a server of which nothing is known', { ...GOOD, databases: [{ ...database, server: {} }] }],
+  [
+    'a server with a field that nobody knows',
+    { ...GOOD, databases: [{ ...database, server: { capabilities, x: 1 } }] },
+  ],
+  ['an empty version', { ...GOOD, databases: [{ ...database, server: { serverVersion: '' } }] }],
+  ['a version of 129 characters', { ...GOOD, databases: [{ ...database, server: { serverVersion: `${LONGEST}~` } }] }],
+  ['a version with a NUL', { ...GOOD, databases: [{ ...database, server: { serverVersion: '8\0' } }] }],
+  ['a version with an escape', { ...GOOD, databases: [{ ...database, server: { serverVersion: '8\u001b[2J' } }] }],
+  ['a version beyond ASCII', { ...GOOD, databases: [{ ...database, server: { serverVersion: '8ä' } }] }],
+  ['a version that is no text', { ...GOOD, databases: [{ ...database, server: { serverVersion: 8 } }] }],
+  ['capabilities in capitals', { ...GOOD, databases: [{ ...database, server: { capabilities: 'F'.repeat(16) } }] }],
+  ['capabilities of 15 digits', { ...GOOD, databases: [{ ...database, server: { capabilities: 'f'.repeat(15) } }] }],
+  ['capabilities as a number', { ...GOOD, databases: [{ ...database, server: { capabilities: 1 } }] }],
   ['__proto__ in place of a field', JSON.parse('{"databases":[],"cancelTag":1,"__proto__":{"draining":false}}')],
 ];
 for (const [name, value] of WRONG) {

@@ -1,15 +1,15 @@
 import { ProtocolError } from '../errors.ts';
 import type { Receiver } from '../wire/channel.ts';
-import type { Announcement } from './tunnel.ts';
+import type { AnnouncedServer, Announcement } from './tunnel.ts';
 
 /** Bounds of what an agent may tell about itself. */
 export type AnnouncementLimits = {
-  /** Of one line, newline included. 1 MiB holds some 10,000 databases. */
+  /** Of one line, newline included. 4 MiB hold 10,000 databases with long names and what is known of their servers. */
   readonly maxAnnouncementBytes: number;
   readonly maxAnnouncedDatabases: number;
 };
 export const DEFAULT_ANNOUNCEMENT_LIMITS: AnnouncementLimits = {
-  maxAnnouncementBytes: 1024 * 1024,
+  maxAnnouncementBytes: 4 * 1024 * 1024,
   maxAnnouncedDatabases: 10_000,
 };
 
@@ -18,7 +18,19 @@ export function encodeAnnouncement(announcement: Announcement): Buffer {
   return Buffer.from(`${JSON.stringify(announcement)}\n`, 'utf8');
 }
 
-/** Reads one line (without newline). Every field must be there and no other; names are at most 255 characters and unique. Throws ProtocolError TUNNEL_ANNOUNCEMENT. */
+/** What of a server's own words may be announced; undefined: nothing. The server is not ours: what is too long or not printable is left out. */
+export function announceable({ serverVersion, capabilities }: AnnouncedServer): AnnouncedServer | undefined {
+  const known = {
+    ...(isVersion(serverVersion) ? { serverVersion } : {}),
+    ...(isCapabilities(capabilities) ? { capabilities } : {}),
+  };
+  return Object.keys(known).length === 0 ? undefined : known;
+}
+
+/**
+ * Reads one line (without newline). Every field must be there and no other, but for `server`, which may be absent; names are at most 255 characters and unique.
+ * Throws ProtocolError TUNNEL_ANNOUNCEMENT.
+ */
 export function parseAnnouncement(line: string, limits: AnnouncementLimits): Announcement {
   let value: unknown;
   try {
@@ -87,7 +99,7 @@ export class AnnouncementReader implements Receiver {
 }
 
 function parseDatabase(entry: unknown, names: Set<string>): Announcement['databases'][number] {
-  const { name, protocol, health } = fields(entry, ['name', 'protocol', 'health']);
+  const { name, protocol, health, server } = fields(entry, ['name', 'protocol', 'health'], ['server']);
   if (typeof name !== 'string' || name === '' || name.length > 255 || names.has(name))
     throw wrong('database name', 'a unique text of 1 to 255 characters');
   if (typeof protocol !== 'string' || !/^[a-z][a-z0-9-]{0,31}$/.test(protocol))
@@ -95,16 +107,43 @@ function parseDatabase(entry: unknown, names: Set<string>): Announcement['databa
   if (health !== 'healthy' && health !== 'unhealthy' && health !== 'unknown')
     throw wrong('database health', 'healthy, unhealthy or unknown');
   names.add(name);
-  return { name, protocol, health };
+  return { name, protocol, health, ...(server === undefined ? {} : { server: parseServer(server) }) };
 }
 
-function fields<K extends string>(value: unknown, keys: readonly K[]): Record<K, unknown> {
+/** An agent may lie, and what it says here is told to strangers. */
+function parseServer(value: unknown): AnnouncedServer {
+  const { serverVersion, capabilities } = fields(value, [], ['serverVersion', 'capabilities']);
+  if (serverVersion !== undefined && !isVersion(serverVersion))
+    throw wrong('server version', '1 to 128 printable ASCII characters');
+  if (capabilities !== undefined && !isCapabilities(capabilities))
+    throw wrong('server capabilities', '16 lower-case hexadecimal digits');
+  if (serverVersion === undefined && capabilities === undefined) throw wrong('server', 'absent or not empty');
+  return {
+    ...(serverVersion === undefined ? {} : { serverVersion }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+  };
+}
+
+function isVersion(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x20-\x7e]{1,128}$/.test(value);
+}
+
+function isCapabilities(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{16}$/.test(value);
+}
+
+function fields<K extends string, O extends string = never>(
+  value: unknown,
+  keys: readonly K[],
+  others: readonly O[] = [],
+): Record<K, unknown> & Partial<Record<O, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw wrong('value', `an object of ${keys.join(', ')}`);
-  const entries = Object.entries(value);
-  if (entries.length !== keys.length || !keys.every((key) => Object.hasOwn(value, key)))
-    throw wrong('object', `exactly ${keys.join(', ')}`);
-  return Object.fromEntries(entries) as Record<K, unknown>;
+  const known: readonly string[] = [...keys, ...others];
+  const found = Object.keys(value);
+  if (!keys.every((key) => Object.hasOwn(value, key)) || !found.every((key) => known.includes(key)))
+    throw wrong('object', `exactly ${known.join(', ')}`);
+  return Object.fromEntries(Object.entries(value)) as Record<K, unknown> & Partial<Record<O, unknown>>;
 }
 
 function wrong(what: string, expected: string): ProtocolError {

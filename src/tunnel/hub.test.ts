@@ -10,6 +10,7 @@ import type { ProxyLinkStatus } from './proxy-link.ts';
 import { StreamResetError } from './reset.ts';
 import { type Announcement, STREAM_PURPOSE } from './tunnel.ts';
 
+type Server = Announcement['databases'][number]['server'];
 type Health = 'healthy' | 'unhealthy' | 'unknown';
 
 class World {
@@ -43,6 +44,8 @@ class Agent {
   readonly links: ProxyLinkStatus[] = [];
   readonly dialer: Dialer;
   databases: Record<string, Health>;
+  /** What is known of the servers of MySQL among them. */
+  servers: Record<string, Server> = {};
   dials = 0;
 
   constructor(world: World, hostId: string, databases: Record<string, Health>, cancelTag: number) {
@@ -58,7 +61,11 @@ class Agent {
         return near;
       },
       announcement: (): Announcement => ({
-        databases: Object.entries(this.databases).map(([name, health]) => ({ name, protocol: 'postgres', health })),
+        databases: Object.entries(this.databases).map(([name, health]) => {
+          if (!Object.hasOwn(this.servers, name)) return { name, protocol: 'postgres', health };
+          const server = this.servers[name];
+          return { name, protocol: 'mysql', health, ...(server === undefined ? {} : { server }) };
+        }),
         cancelTag,
         draining: false,
       }),
@@ -100,6 +107,39 @@ test('routes to agents by health, drains last, forgets the closed', async () => 
   assert.deepEqual(ids(hub, 'a'), ['ill']);
   await hub.close();
 });
+
+test('what the servers of a protocol can do: of every agent that is here, each picture once', async () => {
+  const world = new World();
+  const hub = world.hub('p:1');
+  const [old, young] = [
+    { serverVersion: '5.7.44', capabilities: '0'.repeat(16) },
+    { serverVersion: '9.7.0', capabilities: 'f'.repeat(16) },
+  ];
+  const one = world.agent('one', { a: 'healthy', b: 'unhealthy', c: 'unknown', pg: 'healthy' });
+  one.servers = { a: young, b: young, c: undefined };
+  const two = world.agent('two', { a: 'healthy' });
+  two.servers = { a: old };
+  assert.deepEqual(hub.servers('mysql'), []);
+  for (const agent of [one, two]) agent.dialer.setProxies(['p:1']);
+  await settle();
+  assert.deepEqual([...hub.servers('mysql')].sort(byVersion), [old, young]);
+  assert.equal(hub.servers('mysql'), hub.servers('mysql'), 'computed once');
+  assert.deepEqual(hub.servers('postgres'), []);
+  two.servers = { a: young };
+  two.dialer.announce();
+  world.clock.advance(100);
+  await settle();
+  assert.deepEqual(hub.servers('mysql'), [young]);
+  one.dialer.close();
+  two.dialer.close();
+  await settle();
+  assert.deepEqual(hub.servers('mysql'), []);
+  await hub.close();
+});
+
+function byVersion(a: Server, b: Server): number {
+  return (a?.serverVersion ?? '') < (b?.serverVersion ?? '') ? -1 : 1;
+}
 
 test('agents of one class are drawn by lot', async () => {
   const world = new World();

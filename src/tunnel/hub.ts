@@ -4,6 +4,7 @@ import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS } from './announce
 import { type CancelMessage, encodeCancel } from './cancel.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
+import type { AnnouncedServer } from './tunnel.ts';
 
 export type HubOptions = {
   readonly clock: Clock;
@@ -32,6 +33,8 @@ export class Hub {
   /** The newest tunnel of each agent, by host id. */
   readonly #current = new Map<string, AgentTunnel>();
   readonly #all = new Set<AgentTunnel>();
+  /** By protocol; emptied by whatever changes it. */
+  readonly #servers = new Map<string, readonly AnnouncedServer[]>();
   #draining = false;
   #onEmpty: (() => void) | undefined;
 
@@ -57,12 +60,16 @@ export class Hub {
       limits: this.#options.limits ?? DEFAULT_MUX_LIMITS,
       announcementLimits: this.#options.announcementLimits ?? DEFAULT_ANNOUNCEMENT_LIMITS,
       counters: this.counters,
-      onAnnounced: () => this.#tell({ type: 'announced', agent }),
+      onAnnounced: () => {
+        this.#servers.clear();
+        this.#tell({ type: 'announced', agent });
+      },
       onClose: (error) => this.#forget(tunnel, error),
       onFault: (error) => this.#options.onFault?.(error),
     });
     this.#all.add(tunnel);
     this.#current.set(agent.hostId, tunnel);
+    this.#servers.clear();
     this.#tell({ type: 'connected', agent });
     if (before === undefined) return;
     before.replaced();
@@ -87,6 +94,22 @@ export class Hub {
   knows(databaseName: string): boolean {
     for (const tunnel of this.#all) if (tunnel.health(databaseName) !== undefined) return true;
     return false;
+  }
+
+  /**
+   * What the servers of every database of `protocol` that is announced here told of themselves, each picture once; draining agents' too, as long as they are here. Computed
+   * once per change, so asking is cheap.
+   */
+  servers(protocol: string): readonly AnnouncedServer[] {
+    const known = this.#servers.get(protocol);
+    if (known !== undefined) return known;
+    const different = new Map<string, AnnouncedServer>();
+    for (const tunnel of this.#current.values())
+      for (const server of tunnel.servers(protocol))
+        different.set(`${server.capabilities ?? ''} ${server.serverVersion ?? ''}`, server);
+    const servers = [...different.values()];
+    this.#servers.set(protocol, servers);
+    return servers;
   }
 
   /** The tunnels whose agent hands out cancel keys with this tag (0 to 4095); replaced and draining ones too, as their sessions live on. */
@@ -122,6 +145,7 @@ export class Hub {
   #forget(tunnel: AgentTunnel, error: Error | undefined): void {
     this.#all.delete(tunnel);
     if (this.#current.get(tunnel.agent.hostId) === tunnel) this.#current.delete(tunnel.agent.hostId);
+    this.#servers.clear();
     this.#tell({ type: 'closed', agent: tunnel.agent, ...(error === undefined ? {} : { error }) });
     if (this.#all.size === 0) this.#onEmpty?.();
   }

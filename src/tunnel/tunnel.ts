@@ -37,9 +37,19 @@ export type Announcement = {
     readonly name: string;
     readonly protocol: string;
     readonly health: 'healthy' | 'unhealthy' | 'unknown';
+    /** For protocols whose server speaks first: what a greeting may promise before a database is chosen. Absent: not known. */
+    readonly server?: AnnouncedServer;
   }[];
   /** Twelve bits that the agent puts into the cancel keys it hands out, so any proxy finds the agent. */
   readonly cancelTag: number;
   /** True when the agent is shutting down: no new sessions. */
   readonly draining: boolean;
+};
+
+/** What a database's server told the agent of itself. At least one of the two is there. */
+export type AnnouncedServer = {
+  /** 1 to 128 printable ASCII characters. */
+  readonly serverVersion?: string;
+  /** 16 lower-case hexadecimal digits, the engine's own notation. */
+  readonly capabilities?: string;
 };

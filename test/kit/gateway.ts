@@ -121,6 +121,7 @@ export class TestGateway {
     this.config = {
       listenAddr: { host: '127.0.0.1', port: 0 },
       publicAddrs: [],
+      mysqlPublicAddrs: [],
       httpsKeypairs: [],
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
       limits: {
