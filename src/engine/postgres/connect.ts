@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { SecureContext, TLSSocket } from 'node:tls';
 
 import type { Grant } from '../../access/grant.ts';
-import { BugError, ProtocolError, TesseraError, UpstreamError } from '../../errors.ts';
+import { BugError } from '../../errors.ts';
 import { serverEndPointHash } from '../../protocol/postgres/scram.ts';
 import { encodeStartupPacket } from '../../protocol/postgres/startup.ts';
 import { ChannelReader } from '../../wire/channel-reader.ts';
 import type { Channel } from '../../wire/channel.ts';
 import { SocketChannel } from '../../wire/socket-channel.ts';
+import { connectError, within } from '../connect-limit.ts';
 import type { AccessRequest, DatabaseConnection, DatabaseCredentials, DatabaseTarget } from '../engine.ts';
 import { PostgresRequest } from './accept.ts';
 import { type BackendKey, cancelAtDatabase } from './cancel.ts';
@@ -51,7 +52,7 @@ export async function connectPostgres(
     });
   } catch (error) {
     channel.destroy();
-    throw connectError(error, limit, target.connectTimeoutMs);
+    throw connectError(error, limit, { timeoutMs: target.connectTimeoutMs, hint: closedHint });
   }
 }
 
@@ -112,43 +113,6 @@ async function cancel(
   if (key !== undefined) await cancelAtDatabase(target.database, secureContext, key, target.connectTimeoutMs);
 }
 
-async function within<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-    promise.catch(() => {});
-  }
-}
-
-/** One class of error for all that can go wrong behind TLS; what is ours already, and DatabaseRefusal, passes. */
-function connectError(error: unknown, limit: AbortSignal, timeoutMs: number): Error {
-  if (limit.aborted) {
-    const message = `the database did not answer within connectTimeoutMs ${timeoutMs}`;
-    return new UpstreamError('DATABASE_TIMEOUT', message, {
-      cause: error,
-      retryable: true,
-      publicMessage: 'the database did not answer in time',
-    });
-  }
-  if (error instanceof ProtocolError && error.code === 'WIRE_CLOSED') {
-    // With TLS 1.3 a database refuses our certificate only now, by an alert or by just closing.
-    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    return new UpstreamError(
-      'DATABASE_CLOSED',
-      `the database closed the connection during sign-in${cause}; does ssl_ca_file hold the db-client authority?`,
-      {
-        cause: error,
-        publicMessage: 'the database closed the connection during sign-in',
-      },
-    );
-  }
-  if (error instanceof TesseraError) return error;
-  return new UpstreamError('DATABASE_SIGN_IN', 'signing in to the database failed', { cause: error });
-}
-
 const maxVersionLength = 100;
+/** With TLS 1.3 a database refuses our certificate only now, by an alert or by just closing. */
+const closedHint = 'does ssl_ca_file hold the db-client authority?';
