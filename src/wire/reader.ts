@@ -57,6 +57,22 @@ export class Reader {
     return this.#bytes.readInt32BE(this.#take(field, 4));
   }
 
+  uint16LE(field: string): number {
+    return this.#bytes.readUInt16LE(this.#take(field, 2));
+  }
+
+  uint24LE(field: string): number {
+    return this.#bytes.readUIntLE(this.#take(field, 3), 3);
+  }
+
+  uint32LE(field: string): number {
+    return this.#bytes.readUInt32LE(this.#take(field, 4));
+  }
+
+  uint64LE(field: string): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(field, 8));
+  }
+
   /** The next Int32 without reading it; zero when fewer than four bytes are left. */
   peekInt32(): number {
     return this.remaining < 4 ? 0 : this.#bytes.readInt32BE(this.#at);

@@ -1,7 +1,7 @@
 import { BugError } from '../errors.ts';
 
 /**
- * A growing buffer for encoding messages. Integers are big-endian. What does not fit its field is ours to prevent, so it is a BugError.
+ * A growing buffer for encoding messages. Integers are big-endian unless the name says otherwise. What does not fit its field is ours to prevent, so it is a BugError.
  * `finish` hands the bytes to the caller; the writer starts anew with a fresh buffer.
  */
 export class Writer {
@@ -50,6 +50,32 @@ export class Writer {
   int64(value: bigint): this {
     const at = this.#grow(8);
     this.#bytes.writeBigInt64BE(value, at);
+    return this;
+  }
+
+  uint16LE(value: number): this {
+    const at = this.#grow(2);
+    this.#bytes.writeUInt16LE(checked(value, 0, 0xffff), at);
+    return this;
+  }
+
+  uint24LE(value: number): this {
+    const at = this.#grow(3);
+    this.#bytes.writeUIntLE(checked(value, 0, 0xffffff), at, 3);
+    return this;
+  }
+
+  uint32LE(value: number): this {
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32LE(checked(value, 0, 0xffffffff), at);
+    return this;
+  }
+
+  uint64LE(value: bigint): this {
+    if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
+      throw new BugError(`${value} does not fit 64 bits without a sign`);
+    const at = this.#grow(8);
+    this.#bytes.writeBigUInt64LE(value, at);
     return this;
   }
 
