@@ -36,7 +36,7 @@ Readers must ignore fields that they do not know.
 | \`ei\` | its number within the session, from 0; 0 outside of sessions |
 | \`cluster_name\`, \`server_id\` | where it was written; the Auth Service takes no event under another host's id |
 | \`sid\`, \`user\`, \`user_kind\`, \`user_roles\`, \`addr.remote\` | the session and the person, where there is one |
-| \`db_service\`, \`db_protocol\`, \`db_uri\`, \`db_name\`, \`db_user\`, \`db_type\`, \`db_origin\`, \`db_labels\` | the database, in events of a session |
+| \`db_service\`, \`db_protocol\`, \`db_uri\`, \`db_name\`, \`db_user\`, \`db_type\`, \`db_origin\`, \`db_labels\` | the database, in events of a session. \`db_name\` is the default database when the event was written: it follows \`USE\` once the database has confirmed it |
 | \`success\`, \`error\`, \`message\` | how it went |
 
 Nothing is cut silently: beside a text that was too long stands \`<field>_truncated\` with \`{"bytes": <length of the whole>, "sha256": "<of the whole>"}\`.
@@ -62,6 +62,11 @@ const TAIL = `
 | \`command\`, \`command_count\`, \`commands\` | the command tag; of a text with several: how many, and the first 64 as \`{"tag","rows","affected"}\` |
 | \`bytes\`, \`copy_bytes\` | of the whole answer on the wire; of COPY data in either direction |
 | \`severity\`, \`error_code\` | the database's own: \`ERROR\`, SQLSTATE |
+| \`result_count\`, \`warnings\`, \`info\`, \`last_insert_id\` | MySQL: of several results how many; the last one's count of warnings and text; the first number made by AUTO_INCREMENT, as text |
+| \`local_infile\` | MySQL: a file of the client's machine was asked for: \`{"file_name","bytes","refused"}\` |
+| \`query_attributes\`, \`parameters\` | MySQL: \`[{"name","value"}]\`; values in order |
+| \`process_id\`, \`process_id_in_database\` | MySQL: whom a KILL names, as the client knows the session and as the database does |
+| \`sql_state\` | MySQL: beside \`error_code\`, the number |
 | \`duration_ms\`, \`database_ms\` | from the statement to the end of its answer, and to the first byte of it |
 
 ## Refusals before a session

@@ -17,6 +17,16 @@ const statement = {
   db_query_uncertain: 'bool?',
   db_query_candidates: 'texts?',
 } as const;
+/** What a prepared statement's command says of the statement; `db_query` is missing when its text is not known. */
+const prepared = {
+  statement_id: 'int',
+  db_query: 'text?',
+  db_query_truncated: cut,
+  db_query_encoding: 'text?',
+  db_query_unknown: 'text?',
+} as const;
+/** `KILL` of one of the person's own sessions: the number as the client knows it, and as the database got it. */
+const killed = { process_id: 'int?', process_id_in_database: 'int?' } as const;
 const result = {
   query_ei: 'int?',
   outcome: 'text?',
@@ -32,7 +42,13 @@ const result = {
   database_ms: 'number?',
   error: 'text?',
   error_code: 'text?',
+  sql_state: 'text?',
   partial: 'bool?',
+  result_count: 'int?',
+  warnings: 'int?',
+  last_insert_id: 'text?',
+  info: 'text?',
+  local_infile: 'json?',
   db_query_uncertain: 'bool?',
   /** The recorded text was refused when it was prepared, and yet the database ran something: one of the candidates. */
   db_query_rejected: 'bool?',
@@ -86,15 +102,27 @@ export const EVENTS = {
     event: 'db.session.query',
     writers: ['database'],
     says: 'A statement; written before it was forwarded.',
-    fields: { ...statement, query_source: 'text?' },
+    fields: {
+      ...statement,
+      query_source: 'text?',
+      query_attributes: 'json?',
+      query_attributes_truncated: cut,
+      ...killed,
+    },
   },
   TDB02W: {
     event: 'db.session.query.failed',
     writers: ['database'],
-    says: 'A statement that the database refused. `error_code` is its SQLSTATE.',
+    says: 'A statement that the database refused, or (`refused`) Tessera. `error_code` is the SQLSTATE (PostgreSQL) or the number (MySQL).',
     fields: {
       ...statement,
       error_code: 'text?',
+      sql_state: 'text?',
+      refused: 'bool?',
+      command: 'text?',
+      statement_id: 'int?',
+      schema_name: 'text?',
+      process_id: 'int?',
       severity: 'text?',
       function_oid: 'int?',
       error: 'text',
@@ -196,6 +224,102 @@ export const EVENTS = {
     writers: ['database'],
     says: 'PostgreSQL: a function was called by its OID.',
     fields: { function_oid: 'int', function_args: 'json?', function_args_truncated: cut },
+  },
+  TMY00I: {
+    event: 'db.session.mysql.statements.prepare',
+    writers: ['database'],
+    says: 'MySQL: a statement was prepared.',
+    fields: { query: 'text', query_truncated: cut, query_encoding: 'text?' },
+  },
+  TMY01I: {
+    event: 'db.session.mysql.statements.execute',
+    writers: ['database'],
+    says: 'MySQL: a prepared statement was executed; written before it was forwarded.',
+    fields: {
+      ...prepared,
+      parameters: 'json?',
+      parameters_truncated: cut,
+      query_attributes: 'json?',
+      query_attributes_truncated: cut,
+    },
+  },
+  TMY02I: {
+    event: 'db.session.mysql.statements.send_long_data',
+    writers: ['database'],
+    says: 'MySQL: a part of a parameter was sent ahead of its execution; the data is counted, not kept.',
+    fields: { statement_id: 'int', parameter_id: 'int', data_size: 'int' },
+  },
+  TMY03I: {
+    event: 'db.session.mysql.statements.close',
+    writers: ['database'],
+    says: 'MySQL: a prepared statement was closed.',
+    fields: { statement_id: 'int' },
+  },
+  TMY04I: {
+    event: 'db.session.mysql.statements.reset',
+    writers: ['database'],
+    says: 'MySQL: a prepared statement was reset.',
+    fields: { statement_id: 'int' },
+  },
+  TMY05I: {
+    event: 'db.session.mysql.statements.fetch',
+    writers: ['database'],
+    says: 'MySQL: rows of a cursor were asked for.',
+    fields: { statement_id: 'int', rows_count: 'int' },
+  },
+  TMY06I: {
+    event: 'db.session.mysql.statements.bulk_execute',
+    writers: ['database'],
+    says: 'MariaDB: a prepared statement was executed with many sets of values.',
+    fields: { ...prepared, parameters: 'json?', parameters_truncated: cut },
+  },
+  TMY07I: {
+    event: 'db.session.mysql.init_db',
+    writers: ['database'],
+    says: 'MySQL: another default database was asked for by COM_INIT_DB.',
+    fields: { schema_name: 'text' },
+  },
+  TMY08I: {
+    event: 'db.session.mysql.create_db',
+    writers: ['database'],
+    says: 'MySQL: a database was to be created by COM_CREATE_DB.',
+    fields: { schema_name: 'text' },
+  },
+  TMY09I: {
+    event: 'db.session.mysql.drop_db',
+    writers: ['database'],
+    says: 'MySQL: a database was to be dropped by COM_DROP_DB.',
+    fields: { schema_name: 'text' },
+  },
+  TMY10I: {
+    event: 'db.session.mysql.shut_down',
+    writers: ['database'],
+    says: 'MySQL: the server was told to stop.',
+    fields: {},
+  },
+  TMY11I: {
+    event: 'db.session.mysql.process_kill',
+    writers: ['database'],
+    says: 'MySQL: a session was to be killed by COM_PROCESS_KILL.',
+    fields: { ...killed },
+  },
+  TMY12I: {
+    event: 'db.session.mysql.debug',
+    writers: ['database'],
+    says: 'MySQL: the server was told to dump debug information.',
+    fields: {},
+  },
+  TMY13I: {
+    event: 'db.session.mysql.refresh',
+    writers: ['database'],
+    says: 'MySQL: caches or logs were to be flushed by COM_REFRESH; `subcommand` is its bit set.',
+    fields: { subcommand: 'text?' },
+  },
+  TMY14I: {
+    event: 'db.session.mysql.command',
+    writers: ['database'],
+    says: 'MySQL: another command, by the name it has in the protocol.',
+    fields: { command: 'text', argument: 'text?' },
   },
   T1000I: { event: 'user.login', writers: ['auth'], says: 'A local user signed in.', fields: login },
   T1000W: {

@@ -11,6 +11,8 @@ export interface Recorder {
    * Parse is not escaped again at Execute.
    */
   writeSerialized(event: string, code: string, fieldsJson: string): number;
+  /** From here on events carry `name` as `db_name`: the session's default database is another one now (empty: none). What is buffered already keeps the old one. */
+  useDatabase(name: string): void;
   /**
    * Puts all buffered events into the journal with one synchronous write to the page cache. Must be called, and have returned `written`, before the bytes that
    * carry a recorded statement are forwarded. `full`: the journal is at its limit; hold the bytes, pause the client and call again from

@@ -54,6 +54,24 @@ test('recorder: a field may replace a session constant, never what the recorder 
   await journal.close();
 });
 
+test('recorder: from a change of the database on, events name the other one', async (t) => {
+  const journal = openJournal(temporaryDirectory(t));
+  const recorder = writerOn(journal).openSession(SESSION);
+  recorder.write('db.session.query', 'TDB02I', { db_query: 'use other' });
+  recorder.useDatabase('other');
+  recorder.writeSerialized('db.session.result', 'TDB10I', '"query_ei":0');
+  recorder.write('db.session.query', 'TDB02I', { db_query: 'drop database other' });
+  recorder.useDatabase('');
+  recorder.write('db.session.result', 'TDB10I', { query_ei: 2 });
+  recorder.commit();
+  assert.deepEqual(
+    written(journal).map((event) => event['db_name']),
+    [SESSION.db_name, 'other', 'other', ''],
+  );
+  for (const event of written(journal)) assert.equal(event['sid'], SESSION.sid);
+  await journal.close();
+});
+
 test('recorder: full: what waited is dropped at giving up, results and the end are written from the reserve', async (t) => {
   const clock = new ManualClock();
   const journal = openJournal(temporaryDirectory(t), { maxBytes: 4000, segmentBytes: 1000, reserveBytes: 4000 }, clock);

@@ -75,8 +75,8 @@ class SessionRecorder implements Recorder {
   readonly #journal: Journal;
   readonly #deps: WriterDeps;
   readonly #limits: WriterLimits;
-  readonly #constants: SessionConstants;
-  readonly #serialized: string;
+  #constants: SessionConstants;
+  #serialized: string;
   readonly #uids = new UidSource();
   readonly #iso = new IsoClock();
   readonly #openings = new Map<string, string>();
@@ -108,6 +108,12 @@ class SessionRecorder implements Recorder {
 
   writeSerialized(event: string, code: string, fieldsJson: string): number {
     return this.#add(event, code, this.#serialized, fieldsJson === '' ? '' : `,${fieldsJson}`);
+  }
+
+  useDatabase(name: string): void {
+    if (name === this.#constants.db_name) return;
+    this.#constants = { ...this.#constants, db_name: name };
+    this.#serialized = body(this.#constants);
   }
 
   commit(): 'written' | 'full' {

@@ -28,6 +28,7 @@ export class MemoryRecorder implements Recorder {
   sync: (() => Promise<void>) | undefined;
   #pending: RecordedEvent[] = [];
   #index = 0;
+  #databaseName: string | undefined;
   #waiting: ((outcome: 'space' | 'gave-up') => void)[] = [];
 
   constructor(trace: string[] = []) {
@@ -37,12 +38,18 @@ export class MemoryRecorder implements Recorder {
   /** Throws for an event that src/audit/events.table.ts does not describe to the letter. */
   write(event: string, code: string, fields: Readonly<Record<string, unknown>>): number {
     checkEvent({ event, code, fields });
-    this.#pending.push({ event, code, ei: this.#index, ...fields });
+    const changed = this.#databaseName === undefined ? {} : { db_name: this.#databaseName };
+    this.#pending.push({ event, code, ei: this.#index, ...changed, ...fields });
     return this.#index++;
   }
 
   writeSerialized(event: string, code: string, fieldsJson: string): number {
     return this.write(event, code, JSON.parse(`{${fieldsJson}}`) as Record<string, unknown>);
+  }
+
+  /** Events before the first call have no `db_name` here. */
+  useDatabase(name: string): void {
+    this.#databaseName = name;
   }
 
   commit(): 'written' | 'full' {

@@ -7,8 +7,8 @@ import type {
   ServerError,
   Statement,
   StatementResult,
-  StatementText,
 } from '../../protocol/postgres/records.ts';
+import { milliseconds, textFields, textJson, type TextFields } from '../statement-json.ts';
 
 /**
  * Which audit events a PostgreSQL conversation makes. Every thing the database is asked to run has exactly one event before it runs:
@@ -44,7 +44,7 @@ export class StatementEvents implements ConversationObserver {
     this.#write(
       'db.session.postgres.statements.parse',
       'TPG00I',
-      `"statement_name":${JSON.stringify(definition.name)},${asQuery(text)}`,
+      `"statement_name":${JSON.stringify(definition.name)},${textJson('query', text)}`,
     );
   }
 
@@ -117,8 +117,8 @@ export class StatementEvents implements ConversationObserver {
 function queryJson(statement: Statement): string {
   const { definition, text } = statement;
   let json: string;
-  if (definition !== undefined) json = asDbQuery(textOf(definition));
-  else if (text !== undefined) json = asDbQuery(textFields(text));
+  if (definition !== undefined) json = textJson('db_query', textOf(definition));
+  else if (text !== undefined) json = textJson('db_query', textFields(text, text.bodyBytes));
   else json = `"db_query":"","db_query_unknown":"${statement.unknown ?? 'statement'}"`;
   if (statement.kind === 'execute') {
     json += valuesJson('db_query_parameters', statement.values);
@@ -132,39 +132,12 @@ function queryJson(statement: Statement): string {
   return `${json},"db_query_uncertain":true,"db_query_candidates":${JSON.stringify(candidates)}`;
 }
 
-/** A text's fields as JSON whose keys are completed by `asQuery` and `asDbQuery`. */
-type TextFields = {
-  readonly value: string;
-  readonly cut: { readonly bytes: number; readonly sha256: string } | undefined;
-  readonly latin1: boolean;
-};
-
 function textOf(definition: Definition): TextFields {
   const known = definition.cache as TextFields | undefined;
   if (known !== undefined) return known;
-  const made = textFields(definition.text);
+  const made = textFields(definition.text, definition.text.bodyBytes);
   definition.cache = made;
   return made;
-}
-
-function textFields(text: StatementText): TextFields {
-  const cut = text.sha256 === undefined ? undefined : { bytes: text.bodyBytes, sha256: text.sha256 };
-  return { value: JSON.stringify(text.text), cut, latin1: text.encoding !== undefined };
-}
-
-function asQuery(fields: TextFields): string {
-  return withKey('query', fields);
-}
-
-function asDbQuery(fields: TextFields): string {
-  return withKey('db_query', fields);
-}
-
-function withKey(key: string, { value, cut, latin1 }: TextFields): string {
-  let json = `"${key}":${value}`;
-  if (cut !== undefined) json += `,"${key}_truncated":{"bytes":${cut.bytes},"sha256":"${cut.sha256}"}`;
-  if (latin1) json += `,"${key}_encoding":"latin1"`;
-  return json;
 }
 
 function valuesJson(key: string, values: BoundValues | undefined): string {
@@ -192,11 +165,6 @@ function resultJson(result: StatementResult): string {
 
 function errorJson(error: ServerError): string {
   return `"error":${JSON.stringify(error.message)},"error_code":${JSON.stringify(error.code)},"severity":${JSON.stringify(error.severity)}`;
-}
-
-/** Three decimals, as JSON. */
-function milliseconds(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }
 
 /** Of the other texts that may stand behind a name; each was journalled whole when it was prepared. */
