@@ -9,8 +9,9 @@ import { testIo } from './cluster.fake.ts';
 import { reportFailure } from './failure.ts';
 import { visible } from './io.ts';
 import { displayWidth, renderTable, truncate } from './table.ts';
-import { psqlCommand, shellQuote } from './tsh/connection-info.ts';
+import { shellQuote } from './tsh/connection-info.ts';
 import { printAllowed } from './tsh/databases.ts';
+import { postgresClient } from './tsh/postgres-client.ts';
 import { parseReference } from './tessera/resources.ts';
 
 const columns = [{ title: 'Name' }, { title: 'Labels', shrink: true }, { title: 'Empty' }];
@@ -174,7 +175,7 @@ test('the psql command quotes what a URI and a shell need', () => {
     key: '/k',
   };
   assert.equal(
-    psqlCommand(info),
+    postgresClient.commandLine(testIo('/nowhere'), info),
     "psql 'postgresql://o'\\''neil%40x@[::1]:1/a%20b?sslmode=verify-full&sslrootcert=%2Fh%20o%2Fc&sslcert=%2Fc&sslkey=%2Fk&gssencmode=disable'",
   );
 });

@@ -6,20 +6,24 @@ import type { Io } from '../io.ts';
 import { say } from '../io.ts';
 import { renderPairs } from '../table.ts';
 import type { ConnectionInfo } from './connection-info.ts';
-import { connectionInfo, postgresEnvironment, psqlCommand, shellQuote } from './connection-info.ts';
+import { connectionInfo, sectionName, shellQuote } from './connection-info.ts';
+import { nativeClient } from './native-client.ts';
 import type { DatabaseLogin } from './route-certificate.ts';
 import { activeLogins } from './route-certificate.ts';
 import type { Chosen, Session } from './session.ts';
 import { openSession } from './session.ts';
 
-/** Prints `export PGHOST=...` lines of an active login, for `eval`. */
+/** Prints `export NAME=value` lines that lead native clients to an active login, for `eval`. */
 export async function dbEnv(
   io: Io,
   name: string | undefined,
   options: Chosen & { readonly format: Format },
 ): Promise<Outcome> {
   const session = openSession(io, options);
-  const values = postgresEnvironment(connectionInfo(session, oneLogin(io, session, name)));
+  const login = oneLogin(io, session, name);
+  const info = connectionInfo(session, login);
+  const section = sectionName(session.profile.cluster, login.service);
+  const values = nativeClient(login.protocol, login.service).environment(section, info);
   await print(io, options.format, values, () =>
     Object.entries(values)
       .map(([key, value]) => `export ${key}=${shellQuote(value)}`)
@@ -34,8 +38,9 @@ export async function dbConfig(
   options: Chosen & { readonly format: Format | 'cmd' },
 ): Promise<Outcome> {
   const session = openSession(io, options);
-  const info = connectionInfo(session, oneLogin(io, session, name));
-  if (options.format === 'cmd') say(io, psqlCommand(info));
+  const login = oneLogin(io, session, name);
+  const info = connectionInfo(session, login);
+  if (options.format === 'cmd') say(io, nativeClient(login.protocol, login.service).commandLine(io, info));
   else if (options.format === 'text') say(io, configText(info));
   else say(io, await printMachine(options.format, info));
 }

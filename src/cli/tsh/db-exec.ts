@@ -10,14 +10,15 @@ import type { Io } from '../io.ts';
 import { say, tell, visible } from '../io.ts';
 import { openPrompter } from '../prompt.ts';
 import { withProgress } from '../progress.ts';
-import { connectionInfo, requirePostgres } from './connection-info.ts';
+import { withClientTarget } from './client-target.ts';
 import type { Reachable } from './databases.ts';
 import { choose, listDatabases, select } from './databases.ts';
 import type { RouteOptions } from './db-login.ts';
-import { issueOrExplain } from './db-login.ts';
-import { findPsql, psqlEnvironment } from './psql.ts';
+import { issueAndKeep, routeFor } from './db-login.ts';
+import { hasNativeClient, nativeClient } from './native-client.ts';
 import type { DatabaseLogin } from './route-certificate.ts';
 import { activeLogin } from './route-certificate.ts';
+import type { Launch } from './run-program.ts';
 import type { Session } from './session.ts';
 import { connectSession, openSession } from './session.ts';
 
@@ -35,19 +36,19 @@ type Result = {
   readonly error?: string;
 };
 
-/** Runs one SQL text on several databases through psql; exit code 1 when any of them failed. */
+/** Runs one SQL text on several databases through their command-line clients; exit code 1 when any of them failed. */
 export async function dbExec(io: Io, sql: string, options: DbExecOptions): Promise<Outcome> {
   if (options.dbs === undefined && options.search === undefined && options.labels === undefined) {
     throw new UsageError('on which databases? give --dbs a,b or --search word or --labels key=value');
   }
   if (options.outputDir !== undefined) mkdirSync(options.outputDir, { recursive: true });
   const session = openSession(io, options);
-  findPsql(io);
   const connection = await connectSession(io, session);
   const folder = session.store.temporaryFolder(randomBytes(8).toString('hex'));
   try {
     const all = await withProgress(io, 'listing databases', listDatabases(connection));
     const chosen = await pick(io, all, options);
+    for (const client of new Set(chosen.map((each) => nativeClient(each.protocol, each.name)))) client.check(io);
     const results = await inParallel(chosen, options.parallel, async (database) => {
       const result = await one(io, session, connection, database, sql, folder, options);
       if (options.outputDir === undefined) show(io, result, chosen.length > 1);
@@ -64,13 +65,9 @@ export async function dbExec(io: Io, sql: string, options: DbExecOptions): Promi
 async function pick(io: Io, all: readonly Reachable[], options: DbExecOptions): Promise<Reachable[]> {
   if (options.dbs !== undefined) {
     const names = [...new Set(options.dbs.flatMap(splitList))];
-    return names.map((name) => {
-      const database = choose(io, all, name, {});
-      requirePostgres(database.protocol, database.name);
-      return database;
-    });
+    return names.map((name) => choose(io, all, name, {}));
   }
-  const chosen = select(all, options).filter((database) => database.protocol === 'postgres');
+  const chosen = select(all, options).filter((database) => hasNativeClient(database.protocol));
   if (chosen.length === 0)
     throw failure('DATABASE_NOT_FOUND', 'no database matches the selection', 'see them all: tsh db ls');
   if (!options.confirm) return chosen;
@@ -92,7 +89,10 @@ async function one(
 ): Promise<Result> {
   try {
     const login = await loginFor(io, session, connection, database, folder, options);
-    return await runStatement(io, session, login, sql);
+    const client = nativeClient(login.protocol, login.service);
+    return await withClientTarget(io, session, login, false, (target) =>
+      runStatement(client.script(io, target), database.name, sql),
+    );
   } catch (error) {
     return { database: database.name, exitCode: 1, output: Buffer.alloc(0), error: failureText(error) };
   }
@@ -108,19 +108,13 @@ async function loginFor(
   options: DbExecOptions,
 ): Promise<DatabaseLogin> {
   const there = activeLogin(session.store, session.profile, database.name, io.nowMs());
-  const user = options.dbUser ?? there?.user ?? '';
-  const name = options.dbName ?? there?.database ?? '';
-  if (there !== undefined && there.user === user && there.database === name) return there;
-  const route = { service: database.name, protocol: database.protocol, user, database: name };
-  return issueOrExplain(connection, database, route, join(folder, randomBytes(8).toString('hex')));
+  const route = routeFor(database, options, there);
+  if (there !== undefined && there.user === route.user && there.database === route.database) return there;
+  return issueAndKeep(session, connection, database, route, join(folder, randomBytes(8).toString('hex')));
 }
 
-async function runStatement(io: Io, session: Session, login: DatabaseLogin, sql: string): Promise<Result> {
-  const args = ['--no-psqlrc', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-'];
-  const child = spawn(findPsql(io), args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: psqlEnvironment(io, connectionInfo(session, login)),
-  });
+async function runStatement(launch: Launch, database: string, sql: string): Promise<Result> {
+  const child = spawn(launch.path, [...launch.args], { stdio: ['pipe', 'pipe', 'pipe'], env: launch.env });
   const chunks: Buffer[] = [];
   let size = 0;
   const take = (chunk: Buffer): void => {
@@ -142,7 +136,7 @@ async function runStatement(io: Io, session: Session, login: DatabaseLogin, sql:
       ? { error: `output larger than ${MAX_OUTPUT_BYTES} bytes (maxOutputBytes); narrow the statement` }
       : {};
   return {
-    database: login.service,
+    database,
     exitCode: size > MAX_OUTPUT_BYTES ? 1 : exitCode,
     output: Buffer.concat(chunks),
     ...tooLarge,

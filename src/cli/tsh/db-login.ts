@@ -1,18 +1,20 @@
 import type { AuthConnection } from '../../rpc/client.ts';
 import type { Outcome } from '../command.ts';
+import { parseProxyAddress } from '../address.ts';
 import { printDuration } from '../duration.ts';
 import { failureCode, failureText } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { say } from '../io.ts';
 import { withProgress } from '../progress.ts';
-import { connectionInfo, requirePostgres, serviceName, serviceSettings, shellQuote } from './connection-info.ts';
+import { connectionInfo, needsTunnel, sectionName, shellQuote } from './connection-info.ts';
 import type { Reachable, Selection } from './databases.ts';
 import { choose, listDatabases, withAllowed } from './databases.ts';
-import { writeService } from './pg-service-file.ts';
-import type { DatabaseLogin } from './route-certificate.ts';
-import { activeLogin, issueLogin } from './route-certificate.ts';
+import { nativeClient } from './native-client.ts';
+import type { DatabaseLogin, IssuedRoute, RouteRequest } from './route-certificate.ts';
+import { activeLogin, keepLogin, requestRoute } from './route-certificate.ts';
 import type { Chosen, Session } from './session.ts';
 import { connectSession, openSession } from './session.ts';
+import { askMysqlListener } from './trust.ts';
 
 /** Flags that say which database, and as whom. */
 export type RouteOptions = Chosen &
@@ -25,19 +27,31 @@ export async function dbLogin(io: Io, name: string | undefined, options: RouteOp
   try {
     const database = choose(io, await withProgress(io, 'looking it up', listDatabases(connection)), name, options);
     const login = await logIn(io, session, connection, database, options);
-    const service = serviceName(session, login.service);
-    const who = login.user === '' ? '' : ` as ${login.user}`;
-    const where = login.database === '' ? '' : `, database ${login.database}`;
-    say(io, `Logged in to ${login.service}${who}${where}; valid for ${printDuration(login.expiresMs - io.nowMs())}.`);
-    say(io, `Connection settings are in section [${service}] of pg_service.conf. Next, one of:`);
-    say(io, `  psql ${JSON.stringify(`service=${service}`)}`);
-    say(io, `  tsh db connect ${shellQuote(login.service)}`);
+    report(io, session, login);
   } finally {
     connection.close();
   }
 }
 
-/** Issues the certificate, keeps it, and writes the section of `pg_service.conf`. */
+function report(io: Io, session: Session, login: DatabaseLogin): void {
+  const name = shellQuote(login.service);
+  const who = login.user === '' ? '' : ` as ${login.user}`;
+  const where = login.database === '' ? '' : `, database ${login.database}`;
+  say(io, `Logged in to ${login.service}${who}${where}; valid for ${printDuration(login.expiresMs - io.nowMs())}.`);
+  if (needsTunnel(login)) {
+    say(io, `The proxy has no listener for ${login.protocol}, so a tunnel leads there. Next, one of:`);
+    say(io, `  tsh db connect ${name}`);
+    say(io, `  tsh proxy db --tunnel ${name}`);
+    return;
+  }
+  const section = sectionName(session.profile.cluster, login.service);
+  const { file, command } = nativeClient(login.protocol, login.service).configured(section);
+  say(io, `Connection settings are in ${file}. Next, one of:`);
+  say(io, `  ${command}`);
+  say(io, `  tsh db connect ${name}`);
+}
+
+/** Issues the certificate, keeps it, and writes the native client's configuration. */
 export async function logIn(
   io: Io,
   session: Session,
@@ -45,29 +59,58 @@ export async function logIn(
   database: Reachable,
   options: RouteOptions,
 ): Promise<DatabaseLogin> {
-  requirePostgres(database.protocol, database.name);
+  const client = nativeClient(database.protocol, database.name);
   const before = activeLogin(session.store, session.profile, database.name, io.nowMs());
-  const route = {
+  const route = routeFor(database, options, before);
+  const path = session.store.databasePath(session.profile, database.name);
+  const login = await withProgress(
+    io,
+    'getting a certificate',
+    issueAndKeep(session, connection, database, route, path),
+  );
+  const section = sectionName(session.profile.cluster, login.service);
+  if (needsTunnel(login)) client.unconfigure(io, [section]);
+  else client.configure(io, section, connectionInfo(session, login));
+  return login;
+}
+
+/** What to ask for: the flags, else what an active login was made for, else what Auth infers. */
+export function routeFor(database: Reachable, options: RouteOptions, before: DatabaseLogin | undefined): RouteRequest {
+  return {
     service: database.name,
     protocol: database.protocol,
     user: options.dbUser ?? before?.user ?? '',
     database: options.dbName ?? before?.database ?? '',
   };
-  const path = session.store.databasePath(session.profile, database.name);
-  const login = await withProgress(io, 'getting a certificate', issueOrExplain(connection, database, route, path));
-  writeService(io, serviceName(session, login.service), serviceSettings(connectionInfo(session, login)));
-  return login;
 }
 
-/** {@link issueLogin}, with what would be allowed added to a refusal. */
+/** Has the certificate issued, learns where this protocol's clients connect, and writes both below `path`. */
+export async function issueAndKeep(
+  session: Session,
+  connection: AuthConnection,
+  database: Reachable,
+  route: RouteRequest,
+  path: string,
+): Promise<DatabaseLogin> {
+  const { proxy } = session.profile;
+  const [issued, listener] = await Promise.all([
+    issueOrExplain(connection, database, route),
+    // Asked each time: a listener may have been opened, moved or closed since the sign-in.
+    route.protocol === 'mysql'
+      ? askMysqlListener(parseProxyAddress(proxy), session.store.proxyAuthorities(proxy))
+      : undefined,
+  ]);
+  return keepLogin(issued, path, listener);
+}
+
+/** {@link requestRoute}, with what would be allowed added to a refusal. */
 export async function issueOrExplain(
   connection: AuthConnection,
   database: Reachable,
-  route: Parameters<typeof issueLogin>[1],
-  path: string,
-): Promise<DatabaseLogin> {
+  route: RouteRequest,
+): Promise<IssuedRoute> {
   try {
-    return await issueLogin(connection, route, path);
+    return await requestRoute(connection, route);
   } catch (error) {
     if (EXPLAINED.has(failureCode(error) ?? '')) throw withAllowed(database, failureText(error).split('\n')[0] ?? '');
     throw error;

@@ -2,12 +2,13 @@ import type { Outcome } from '../command.ts';
 import { failure } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { say } from '../io.ts';
-import { removeServices } from './pg-service-file.ts';
+import { sectionName } from './connection-info.ts';
+import { unconfigureAll } from './native-client.ts';
 import { removeLogin } from './route-certificate.ts';
 import type { Chosen } from './session.ts';
 import { ProfileStore } from './profile.ts';
 
-/** Removes the certificate of one database, or of all, and its section of `pg_service.conf`. Works offline and after the session's end. */
+/** Removes the certificate of one database, or of all, and its sections of native clients' files. Works offline and after the session's end. */
 export function dbLogout(io: Io, name: string | undefined, options: Chosen): Outcome {
   const store = new ProfileStore(io);
   const profile = store.read(options.proxy ?? io.env['TESSERA_PROXY']);
@@ -21,9 +22,9 @@ export function dbLogout(io: Io, name: string | undefined, options: Chosen): Out
   }
   const names = name === undefined ? known : [name];
   for (const each of names) removeLogin(store, profile, each);
-  removeServices(
+  unconfigureAll(
     io,
-    names.map((each) => `${profile.cluster}-${each}`),
+    names.map((each) => sectionName(profile.cluster, each)),
   );
   say(io, name === undefined ? `Logged out of all databases: ${names.join(', ')}.` : `Logged out of database ${name}.`);
   say(io, `Next: tsh db login ${names[0] ?? ''}`);

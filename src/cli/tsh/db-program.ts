@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { collect, examples, formatOption } from '../command.ts';
 import type { Format } from '../format.ts';
 import type { Io } from '../io.ts';
+import type { DbConnectOptions } from './db-connect.ts';
 import type { DbExecOptions } from './db-exec.ts';
 import type { DbLsOptions } from './db-ls.ts';
 import type { RouteOptions } from './db-login.ts';
@@ -51,7 +52,7 @@ function addLogins(db: Command, io: Io, act: Act): void {
     routeOptions(
       db
         .command('login')
-        .description("get a certificate for one database and write psql's configuration")
+        .description("get a certificate for one database and write its client's configuration")
         .argument('[database]', 'its name, or the beginning of it'),
     ).action(async (name: string | undefined, options: RouteOptions) =>
       act((await import('./db-login.ts')).dbLogin(io, name, options)),
@@ -78,7 +79,7 @@ function addSettings(db: Command, io: Io, act: Act): void {
     proxyOption(
       db
         .command('env')
-        .description('print the environment for PostgreSQL clients')
+        .description('print the environment for native clients')
         .argument('[database]', 'one that you are logged in to'),
     )
       .addOption(formatOption())
@@ -86,6 +87,7 @@ function addSettings(db: Command, io: Io, act: Act): void {
         act((await import('./db-env.ts')).dbEnv(io, name, options)),
       ),
     'eval "$(tsh db env orders)"; psql',
+    'eval "$(tsh db env shop)"; mysql',
   );
   examples(
     proxyOption(
@@ -95,7 +97,7 @@ function addSettings(db: Command, io: Io, act: Act): void {
         .argument('[database]', 'one that you are logged in to'),
     )
       .addOption(
-        new Option('-f, --format <format>', 'how to print; cmd is one psql command line')
+        new Option('-f, --format <format>', 'how to print; cmd is one command line of psql or mysql')
           .choices(['text', 'cmd', 'json', 'yaml'])
           .default('text'),
       )
@@ -112,11 +114,12 @@ function addConnect(db: Command, io: Io, act: Act): void {
     routeOptions(
       db
         .command('connect')
-        .description('run psql on a database, logging in to it when needed')
+        .description('run psql, mariadb or mysql on a database, logging in to it when needed')
         .argument('[database]', 'its name, or the beginning of it'),
     )
-      .argument('[psql-arguments...]', 'after --: passed to psql')
-      .action(async (name: string | undefined, args: string[], options: RouteOptions) =>
+      .argument('[client-arguments...]', 'after --: passed to the client')
+      .option('--tunnel', 'through a tunnel inside of tsh, although the proxy has a listener for the client')
+      .action(async (name: string | undefined, args: string[], options: DbConnectOptions) =>
         act((await import('./db-connect.ts')).dbConnect(io, name, args, options)),
       ),
     'tsh db connect orders',
@@ -148,7 +151,8 @@ function proxyOption(command: Command): Command {
     .option('--user <name>', 'refuse unless signed in as this user');
 }
 
-function routeOptions(command: Command): Command {
+/** Flags that say which database, as whom, through which proxy. */
+export function routeOptions(command: Command): Command {
   const withRoute = proxyOption(command)
     .option('-u, --db-user <name>', 'database user; inferred when your roles allow only one')
     .option('-n, --db-name <name>', 'database name; inferred when your roles allow only one')

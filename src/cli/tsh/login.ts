@@ -29,8 +29,7 @@ export async function login(io: Io, options: LoginOptions): Promise<Outcome> {
   const store = new ProfileStore(io);
   const proxyText = options.proxy ?? io.env['TESSERA_PROXY'] ?? store.read()?.proxy;
   if (proxyText === undefined) throw new UsageError('which proxy? tsh login --proxy=<host:port> --user=<you>');
-  const address = parseProxyAddress(proxyText);
-  const proxy = printProxyAddress(address);
+  const proxy = printProxyAddress(parseProxyAddress(proxyText));
   const before = store.read(proxy);
   const wantedUser = options.user ?? io.env['TESSERA_USER'];
   if (options.force !== true && before !== undefined && isSignedIn(io, store, before, wantedUser)) {
@@ -40,17 +39,37 @@ export async function login(io: Io, options: LoginOptions): Promise<Outcome> {
     return;
   }
   using prompter = openPrompter(io);
+  const contact = await contactKnown(io, store, proxy, options);
+  const user = wantedUser ?? before?.user ?? (await prompter.text(`User name at ${contact.clusterName}`));
+  const signedIn = await signIn(io, prompter, { proxy, user, ttlSeconds: options.ttl ?? 0, contact });
+  keep(store, signedIn, contact, io);
+  store.write(signedIn.profile);
+  greet(io, store, signedIn);
+}
+
+/** The same person once more, for a command that outlives its session: asks on stderr, prints nothing, and leaves the current profile as it is. Throws Cancelled. */
+export async function signInAgain(io: Io, store: ProfileStore, profile: Profile): Promise<void> {
+  using prompter = openPrompter(io);
+  const { proxy, user } = profile;
+  const contact = await contactKnown(io, store, proxy, {});
+  const signedIn = await signIn(io, prompter, { proxy, user, ttlSeconds: 0, contact });
+  keep(store, signedIn, contact, io);
+  store.save(signedIn.profile);
+}
+
+function contactKnown(
+  io: Io,
+  store: ProfileStore,
+  proxy: string,
+  options: Pick<LoginOptions, 'caPin' | 'insecure'>,
+): Promise<Contact> {
   const trust = {
     caPins: options.caPin ?? [],
     insecure: options.insecure ?? false,
     pinned: store.proxyAuthorities(proxy),
     hostAuthorities: store.knownHostAuthorities(proxy),
   };
-  const contact = await withProgress(io, `asking ${proxy}`, contactProxy(io, address, trust));
-  const user = wantedUser ?? before?.user ?? (await prompter.text(`User name at ${contact.clusterName}`));
-  const signedIn = await signIn(io, prompter, { proxy, user, ttlSeconds: options.ttl ?? 0, contact });
-  keep(store, signedIn, contact, io);
-  greet(io, store, signedIn);
+  return withProgress(io, `asking ${proxy}`, contactProxy(io, parseProxyAddress(proxy), trust));
 }
 
 function greet(io: Io, store: ProfileStore, signedIn: SignedIn): void {
@@ -124,7 +143,6 @@ function keep(store: ProfileStore, signedIn: SignedIn, contact: Contact, io: Io)
     hostAuthorities: signedIn.hostAuthorities,
   });
   store.writeIdentity(signedIn.profile, signedIn);
-  store.write(signedIn.profile);
 }
 
 /** A certificate for a key that is not ours would be useless later with a puzzling error: say it now. */

@@ -1,11 +1,12 @@
 import type { Outcome } from '../command.ts';
 import type { Io } from '../io.ts';
 import { say } from '../io.ts';
-import { removeServices } from './pg-service-file.ts';
+import { sectionName } from './connection-info.ts';
+import { unconfigureAll } from './native-client.ts';
 import type { Profile } from './profile.ts';
 import { ProfileStore } from './profile.ts';
 
-/** Removes every key and certificate of one profile or of all, and the sections that they made in `pg_service.conf`. */
+/** Removes every key and certificate of one profile or of all, and the sections that they made in native clients' files. */
 export function logout(
   io: Io,
   options: { readonly proxy?: string | undefined; readonly all?: boolean | undefined },
@@ -19,9 +20,9 @@ export function logout(
   }
   for (const profile of profiles) {
     const names = store.databaseNames(profile);
-    removeServices(
+    unconfigureAll(
       io,
-      names.map((name) => `${profile.cluster}-${name}`),
+      names.map((name) => sectionName(profile.cluster, name)),
     );
     store.forget(profile);
     say(io, `Signed out of ${profile.proxy} (${profile.user}).`);

@@ -59,10 +59,15 @@ export class ProfileStore {
     });
   }
 
+  /** Writes the profile; the current one stays the current one. */
+  save(profile: Profile): void {
+    writePrivate(join(this.home, `${profileName(parseProxyAddress(profile.proxy))}.yaml`), printProfile(profile));
+  }
+
   /** Writes the profile and makes it the current one. */
   write(profile: Profile): void {
     const name = profileName(parseProxyAddress(profile.proxy));
-    writePrivate(join(this.home, `${name}.yaml`), printProfile(profile));
+    this.save(profile);
     writePrivate(join(this.home, 'current-profile'), `${name}\n`);
   }
 

@@ -6,6 +6,7 @@ import { parseTtlSeconds } from '../duration.ts';
 import type { Format } from '../format.ts';
 import type { Io } from '../io.ts';
 import { addDatabaseCommands } from './db-program.ts';
+import { addProxyCommands } from './proxy-program.ts';
 import type { InviteOptions } from './invite.ts';
 import type { LoginOptions } from './login.ts';
 
@@ -40,6 +41,7 @@ Environment:
   addLogin(program, io, act);
   addSession(program, io, act);
   addDatabaseCommands(program, io, act);
+  addProxyCommands(program, io, act);
   examples(
     program
       .command('version')

@@ -13,6 +13,8 @@ export type DatabaseLogin = {
   readonly user: string;
   /** Empty when the client itself says it. */
   readonly database: string;
+  /** Where clients connect when it is not the proxy's public address: `host:port`, or `''` when the proxy has no listener for the protocol. */
+  readonly listener: string | undefined;
   readonly expiresMs: number;
   /** Path of the `.crt` and `.key` without ending. */
   readonly path: string;
@@ -26,36 +28,44 @@ export type RouteRequest = {
   readonly database: string;
 };
 
-/** Makes a key, has its certificate issued and writes both below `path`. Throws `DATABASE_USER_OPEN` when no user was asked for and several are allowed. */
-export async function issueLogin(
-  connection: AuthConnection,
-  route: RouteRequest,
-  path: string,
-): Promise<DatabaseLogin> {
+/** A fresh key and its certificate for one route, nowhere but in memory. */
+export type IssuedRoute = RouteRequest & { readonly certificate: string; readonly privateKey: string };
+
+/** Makes a key and has its certificate issued. Throws `DATABASE_USER_OPEN` when no user was asked for and several are allowed. */
+export async function requestRoute(connection: AuthConnection, route: RouteRequest): Promise<IssuedRoute> {
   const { privateKeyPem: privateKey, publicKeyDer } = generateKeyPair();
   const publicKey = new Uint8Array(publicKeyDer);
   const reply = await connection.client.issueUserCertificate({
     publicKey,
     route: { service: route.service, protocol: route.protocol, databaseUser: route.user, databaseName: route.database },
   });
-  const granted = {
-    service: route.service,
-    protocol: reply.route?.protocol || route.protocol,
-    user: reply.route?.databaseUser ?? route.user,
-    database: reply.route?.databaseName ?? route.database,
-  };
-  if (granted.user === '')
+  const user = reply.route?.databaseUser ?? route.user;
+  if (user === '')
     throw failure(
       'DATABASE_USER_OPEN',
       `which database user on ${route.service}? it can not be inferred from your roles`,
       'give --db-user',
     );
+  return {
+    service: route.service,
+    protocol: reply.route?.protocol || route.protocol,
+    user,
+    database: reply.route?.databaseName ?? route.database,
+    certificate: reply.certificate,
+    privateKey,
+  };
+}
+
+/** Writes a route's key and certificate below `path`. `listener`: where its clients connect when that is not the proxy's public address (`host:port`, `''` when nowhere). */
+export function keepLogin(issued: IssuedRoute, path: string, listener: string | undefined): DatabaseLogin {
+  const { certificate, privateKey, ...route } = issued;
+  const note = { ...route, ...(listener === undefined ? {} : { listener }) };
   // The note goes first: a certificate without its note counts as no login.
   rmSync(`${path}.crt`, { force: true });
-  writePrivate(`${path}.json`, `${JSON.stringify(granted)}\n`);
-  writeKeyPair(path, { certificate: reply.certificate, privateKey });
+  writePrivate(`${path}.json`, `${JSON.stringify(note)}\n`);
+  writeKeyPair(path, { certificate, privateKey });
   const pair = readKeyPair(path);
-  return { ...granted, path, expiresMs: pair === undefined ? 0 : pair.x509.validToDate.getTime() };
+  return { ...route, listener, path, expiresMs: pair === undefined ? 0 : pair.x509.validToDate.getTime() };
 }
 
 /** The login for a database when its certificate is still good. */
@@ -92,7 +102,8 @@ function readNote(path: string, service: string): Omit<DatabaseLogin, 'path' | '
       const value: unknown = Reflect.get(note, key);
       return typeof value === 'string' ? value : '';
     };
-    return { service, protocol: text('protocol'), user: text('user'), database: text('database') };
+    const listener = 'listener' in note ? text('listener') : undefined;
+    return { service, protocol: text('protocol'), user: text('user'), database: text('database'), listener };
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { UpstreamError } from '../../errors.ts';
 import { parseClusterName } from '../../pki/names.ts';
 import { pinOf } from '../../pki/pin.ts';
 import type { ProxyAddress } from '../address.ts';
-import { printProxyAddress } from '../address.ts';
+import { parseProxyAddress, printProxyAddress } from '../address.ts';
 import { failure, UsageError } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { tell, visible } from '../io.ts';
@@ -60,9 +60,23 @@ export async function contactProxy(io: Io, proxy: ProxyAddress, options: TrustOp
   return contact(answer, authorities, 'nothing');
 }
 
+/**
+ * Asks a proxy that was pinned at sign-in where its MySQL listener is: `host:port`, `''` when it has none. Throws `PROXY_UNREACHABLE`, `PROXY_NOT_TRUSTED`.
+ */
+export async function askMysqlListener(proxy: ProxyAddress, pinned: readonly string[]): Promise<string> {
+  const { connect } = await import('node:tls');
+  try {
+    return (await askProxy(connect, proxy, pinned)).ping.mysqlListener;
+  } catch (error) {
+    throw isDistrust(error) ? distrusted(proxy, error, true) : error;
+  }
+}
+
 type Ping = {
   readonly clusterName: string;
   readonly serverVersion: string;
+  /** `host:port`, or empty. */
+  readonly mysqlListener: string;
   readonly hostAuthorities: readonly string[];
 };
 type Answer = { readonly ping: Ping; readonly chainTop: string };
@@ -114,7 +128,8 @@ async function proxyAuthoritiesOf(answer: Answer, ask: Ask): Promise<readonly st
 }
 
 function contact(answer: Answer, proxyAuthorities: readonly string[], provedBy: Contact['provedBy']): Contact {
-  return { ...answer.ping, proxyAuthorities, provedBy };
+  const { clusterName, serverVersion, hostAuthorities } = answer.ping;
+  return { clusterName, serverVersion, hostAuthorities, proxyAuthorities, provedBy };
 }
 
 /** One HTTPS request by hand: HTTP/1.1, bounded in time and size. `ca` undefined: whatever certificate is accepted. */
@@ -185,8 +200,17 @@ function parsePing(response: string): Ping {
   return {
     clusterName,
     serverVersion: typeof json['server_version'] === 'string' ? visible(json['server_version']) : '',
+    mysqlListener: listenerOf(json['proxy']),
     hostAuthorities: json['host_authorities'].map((pem) => new X509Certificate(String(pem)).toString()),
   };
+}
+
+function listenerOf(proxy: unknown): string {
+  const address = isObject(proxy) ? proxy['mysql_public_addr'] : undefined;
+  if (address === undefined || address === null || address === '') return '';
+  if (typeof address !== 'string' || !/:\d+$/.test(address))
+    throw new Error('its mysql_public_addr is not host:port, which its administrator must correct');
+  return printProxyAddress(parseProxyAddress(address));
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9112#section-7.1; the body is ASCII (JSON with PEM inside). */
@@ -207,7 +231,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** Node's codes for a certificate that was not believed: OpenSSL's verify results and the name check. */
-function isDistrust(error: unknown): boolean {
+export function isDistrust(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && DISTRUST.test(error.code);
 }
 
