@@ -13,9 +13,15 @@ export interface Dialogue {
   fromClient(chunk: Buffer): Buffer;
   /** Reads what the database sent. Returns what the client gets. */
   fromDatabase(chunk: Buffer): Buffer;
-  /** Answers of our own that became due for the client (requests that were refused here), in order behind everything returned so far. Emptied by the call. */
+  /**
+   * Answers of our own that became due for the client (requests that were refused here), in order behind everything returned so far. Emptied by the call, which the relay
+   * makes only when all that was recorded is committed.
+   */
   takeAnswers(): Buffer | undefined;
-  /** Requests of our own that became due for the database, whose answers `fromDatabase` keeps from the client. Emptied by the call. */
+  /**
+   * Requests of our own that became due for the database, in order behind everything that `fromClient` returned so far; `fromDatabase` keeps their answers from the client.
+   * Emptied by the call.
+   */
   takeRequests(): Buffer | undefined;
   /** The session is over: what is unanswered gets its result. Idempotent. */
   finish(): void;

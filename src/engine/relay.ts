@@ -215,11 +215,17 @@ class Relay {
       const answers = this.#dialogue.takeAnswers();
       if (answers !== undefined) free = client.write(answers) && free;
     }
-    if (requests !== undefined) database.channel.write(requests);
+    if (requests !== undefined) this.#request(requests);
     if (free) database.channel.consumed(chunk.length);
     else this.#owedToDatabase += chunk.length;
     this.#atBoundary = this.#dialogue.atBoundary;
     this.#answered();
+  }
+
+  /** Our own request: behind what the client sent before, also when that waits. */
+  #request(requests: Buffer): void {
+    if (this.#recorded === undefined) this.#session.database.channel.write(requests);
+    else this.#requests = this.#requests === undefined ? requests : Buffer.concat([this.#requests, requests]);
   }
 
   #answered(): void {
@@ -350,16 +356,13 @@ class Relay {
 
   #sayEnd(refusal: Refusal): void {
     this.#session.client.write(this.#dialogue.lastWord(refusal));
-    this.#finish(this.#closedBy(refusal));
+    this.#cut(refusal);
   }
 
-  /** The client hangs in the middle of a message: no word can be said. */
+  /** Without a word: the client hangs in the middle of a message. */
   #cut(refusal: Refusal): void {
-    this.#finish(this.#closedBy(refusal));
-  }
-
-  #closedBy(refusal: Refusal): Closed {
-    return { by: 'refusal', refusal, ...(this.#refusalCause === undefined ? {} : { error: this.#refusalCause }) };
+    const error = this.#refusalCause;
+    this.#finish({ by: 'refusal', refusal, ...(error === undefined ? {} : { error }) });
   }
 
   #finish(closed: Closed): void {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isShownId, SessionIds, SHOWN_ID_BIT } from './session-ids.ts';
+
+const shown = SHOWN_ID_BIT + 5;
+
+test('a number names the session of the same person with the same database, and of nobody else', () => {
+  const ids = new SessionIds();
+  ids.of('alice', 'orders').register(shown, 12);
+  assert.equal(ids.of('alice', 'orders').realOf(shown), 12);
+  assert.equal(ids.of('bob', 'orders').realOf(shown), undefined);
+  assert.equal(ids.of('alice', 'billing').realOf(shown), undefined);
+  assert.equal(ids.of('alice', 'orders').realOf(12), undefined, "the database's own number is not the shown one");
+});
+
+test('names that look alike when joined are different people', () => {
+  const ids = new SessionIds();
+  ids.of('a","b', 'c').register(shown, 1);
+  ids.of('a', 'b","c').register(shown, 2);
+  assert.equal(ids.of('a","b', 'c').realOf(shown), 1);
+  assert.equal(ids.of('a', 'b","c').realOf(shown), 2);
+});
+
+test('a number lives until its session ends; ending twice takes nobody else along', () => {
+  const own = new SessionIds().of('alice', 'orders');
+  const end = own.register(shown, 12);
+  end();
+  assert.equal(own.realOf(shown), undefined);
+  const later = own.register(shown, 13);
+  end();
+  assert.equal(own.realOf(shown), 13);
+  later();
+  assert.equal(own.realOf(shown), undefined);
+});
+
+test('two sessions that were told the same number: the older one is meant, then the other', () => {
+  const own = new SessionIds().of('alice', 'orders');
+  const first = own.register(shown, 12);
+  own.register(shown, 13);
+  assert.equal(own.realOf(shown), 12);
+  first();
+  assert.equal(own.realOf(shown), 13);
+});
+
+test('the same pair twice is one session each', () => {
+  const own = new SessionIds().of('alice', 'orders');
+  const first = own.register(shown, 12);
+  own.register(shown, 12);
+  first();
+  assert.equal(own.realOf(shown), 12);
+});
+
+const shownIds: readonly { readonly id: number; readonly want: boolean }[] = [
+  { id: SHOWN_ID_BIT, want: true },
+  { id: 2 * SHOWN_ID_BIT - 1, want: true },
+  { id: 2 * SHOWN_ID_BIT, want: false },
+  { id: SHOWN_ID_BIT - 1, want: false },
+  { id: 0, want: false },
+  { id: 2 ** 32 + SHOWN_ID_BIT, want: false },
+  { id: -1, want: false },
+];
+
+for (const { id, want } of shownIds) {
+  test(`${id} is ${want ? '' : 'not '}a number of ours`, () => assert.equal(isShownId(id), want));
+}
