@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ProxyLimits } from '../../config/schema.ts';
 import type { Engine, Refusal } from '../../engine/engine.ts';
+import { leave } from '../../engine/leave.ts';
 import { engineOf } from '../../engine/registry.ts';
 import { signOpening } from '../../pki/opening.ts';
 import type { DatabaseProtocol, UserIdentity, VerifiedCertificate } from '../../resource/identity.ts';
@@ -11,8 +12,10 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hub } from '../../tunnel/hub.ts';
+import type { Channel } from '../../wire/channel.ts';
 import { SocketChannel } from '../../wire/socket-channel.ts';
 import { admitClient, type RoutedCertificate } from './admission.ts';
+import { protocolOfAlpn } from './alpn.ts';
 import { chooseAgent } from './agent-choice.ts';
 import type { CancelRelay } from './cancel.ts';
 import { formatAddress } from './client-address.ts';
@@ -54,21 +57,36 @@ export class ClientDoor {
     this.#draining = true;
   }
 
-  /** Refuses a client that speaks its database's protocol in clear. */
-  refusePlaintext(socket: Socket, visit: Visit, protocol: DatabaseProtocol): void {
+  /** Refuses a client that speaks its database's protocol in clear: with `answer`, or with what the protocol says once it heard the client out. */
+  refusePlaintext(socket: Socket, visit: Visit, protocol: DatabaseProtocol, answer?: Buffer): void {
     const message = 'TLS is required';
     const hint = 'use sslmode=verify-full with the certificate that "tsh db login" made';
     const refusal: Refusal = { reason: 'no-tls', message, hint };
-    this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), (entry) =>
-      entry.refuse(refusal, (said) => {
-        if (said) this.#options.refusals.plaintext(visit.client, protocol, refusal);
-      }),
-    );
+    const record = (): void => this.#options.refusals.plaintext(visit.client, protocol, refusal);
+    this.#run(new Entry(new SocketChannel(socket), visit, protocol, this.#options), async (entry) => {
+      if (answer === undefined) {
+        await entry.refuse(refusal, (said) => {
+          if (said) record();
+        });
+      } else {
+        record();
+        entry.answer(refusal, answer);
+      }
+    });
   }
 
-  /** Takes a connection whose TLS is done. */
-  accept(socket: TLSSocket, visit: Visit, protocol: DatabaseProtocol): void {
-    const { clock, verify, locks, refusals } = this.#options;
+  /** Takes a connection whose TLS is done. What was said in clear says which protocol it speaks, else the ALPN name that both agreed on. */
+  accept(socket: TLSSocket, visit: Visit): void {
+    const { clock, verify, locks, refusals, log } = this.#options;
+    const protocol = visit.inClear?.protocol ?? protocolOfAlpn(socket.alpnProtocol);
+    if (protocol === undefined) {
+      log.debug(
+        { client: formatAddress(visit.client) },
+        'refused a connection: TLS ended without a name of a database protocol',
+      );
+      socket.destroy();
+      return;
+    }
     const certificateDer = presentedCertificate(socket);
     const admission = admitClient({
       certificateDer,
@@ -144,16 +162,18 @@ class Entry {
       signal: this.#gone.signal,
       onAttempt: (result) => (this.#options.instruments.proxyDialAttempts.of({ result }).value += 1),
     });
-    const sent = early.settle();
-    if (choice.type === 'gone') this.#client.destroy();
-    else if (choice.type === 'refused') {
+    if (choice.type === 'gone') {
+      early.settle();
+      this.#client.destroy();
+    } else if (choice.type === 'refused') {
       this.#logRefusal(choice.refusal, { sid: sessionId, agent: choice.agentHostId, err: choice.error });
       this.#options.refusals.denied(this.#visit.client, certificate, choice.refusal, {
         sessionId,
         ...(choice.error === undefined ? {} : { error: choice.error }),
       });
-      await this.#say(choice.refusal, sent > 0);
+      await this.#say(early.giveBack(), choice.refusal);
     } else {
+      const earlyBytes = early.settle();
       this.#observeSetup();
       this.#options.sessions.begin({
         sessionId,
@@ -164,7 +184,7 @@ class Entry {
         clientAddress: formatAddress(this.#visit.client),
         // A client that says nothing at all after TLS is ended by the visit's deadline, any other by the agent's.
         silence: this.#visit.deadline,
-        earlyBytes: sent,
+        earlyBytes,
       });
     }
   }
@@ -175,31 +195,42 @@ class Entry {
    */
   async refuse(refusal: Refusal, record?: (said: boolean) => void): Promise<void> {
     this.#logRefusal(refusal, {});
-    await this.#say(refusal, false, record);
+    await this.#say(this.#client, refusal, record);
   }
 
-  async #say(refusal: Refusal, alreadySpoke: boolean, record?: (said: boolean) => void): Promise<void> {
-    this.#options.instruments.dbErrors.of({
-      component: 'proxy',
-      db_protocol: this.#protocol,
-      reason: refusal.reason,
-    }).value += 1;
-    if (alreadySpoke) {
-      await this.#engine.refuse(this.#client, undefined, refusal);
-      return;
-    }
+  /** Says a refusal that somebody put into the protocol's words already. What the client said in clear is thrown away unread. */
+  answer(refusal: Refusal, answer: Buffer): void {
+    this.#logRefusal(refusal, {});
+    this.#count(refusal);
+    this.#client.write(answer);
+    this.#client.end();
+    leave(this.#client, this.#options.clock, ANSWER_LINGER_MS);
+  }
+
+  async #say(client: Channel, refusal: Refusal, record?: (said: boolean) => void): Promise<void> {
+    this.#count(refusal);
     // The visit's deadline destroys the socket, which ends this too.
-    const accepted = await this.#engine.accept(this.#client, {
+    const accepted = await this.#engine.accept(client, {
       route: { service: '', protocol: this.#protocol },
       signal: this.#gone.signal,
       maxStartupBytes: this.#options.limits().maxStartupBytes,
+      ...this.#greeting(),
     });
     if (accepted.type !== 'cancel') record?.(accepted.type !== 'gone');
     if (accepted.type === 'cancel') {
       await this.#options.cancel.relay(accepted.packet, this.#visit.client.ip);
       this.#client.destroy();
     } else if (accepted.type === 'gone') this.#client.destroy();
-    else await this.#engine.refuse(this.#client, accepted.request, refusal);
+    else await this.#engine.refuse(client, accepted.request, refusal);
+  }
+
+  #greeting(): { readonly greeting?: Buffer } {
+    const greeting = this.#visit.inClear?.greeting;
+    return greeting === undefined ? {} : { greeting };
+  }
+
+  #count({ reason }: Refusal): void {
+    this.#options.instruments.dbErrors.of({ component: 'proxy', db_protocol: this.#protocol, reason }).value += 1;
   }
 
   /** A cancel request may come over TLS too; its key says which agent, so it is not for the one that serves the route. */
@@ -220,6 +251,7 @@ class Entry {
         clientAddress: formatAddress(this.#visit.client),
         agentHostId,
         clientCertificateDer: certificate.der,
+        ...this.#greeting(),
       },
       key,
       certificateDer,
@@ -255,3 +287,6 @@ class Entry {
     this.#options.instruments.proxySetupSeconds.observe({ db_protocol: this.#protocol }, seconds);
   }
 }
+
+/** For a client in clear to read the answer and leave. */
+const ANSWER_LINGER_MS = 2000;

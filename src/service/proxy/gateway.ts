@@ -2,7 +2,6 @@ import net from 'node:net';
 import type { BlockList, Socket } from 'node:net';
 import type { Address, ProxyConfig } from '../../config/schema.ts';
 import { lockInForce } from '../../access/locks.ts';
-import { UpstreamError } from '../../errors.ts';
 import type { TrustedAuthorities } from '../../pki/trust.ts';
 import { holderOf, verifyHostCertificate, verifyUserCertificate } from '../../pki/verify.ts';
 import type { AuditWriter } from '../../audit/writer.ts';
@@ -11,23 +10,23 @@ import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Hub } from '../../tunnel/hub.ts';
-import {
-  DEFAULT_MUX_LIMITS,
-  INITIAL_WINDOW_BYTES,
-  newTunnelCounters,
-  type TunnelCounters,
-} from '../../tunnel/limits.ts';
+import { DEFAULT_MUX_LIMITS, INITIAL_WINDOW_BYTES } from '../../tunnel/limits.ts';
 import type { HostCredentials } from '../identity.ts';
 import { RefusalTrail } from '../refusal-trail.ts';
+import { databaseAlpnNames } from './alpn.ts';
 import { AuthJoin } from './auth-join.ts';
 import { CancelRelay } from './cancel.ts';
 import { ClientDoor } from './client-door.ts';
-import { DATABASE_ALPN, FrontDoor } from './front-door.ts';
+import { FrontDoor } from './front-door.ts';
 import { type HostKey, hostKeyOf } from './host-key.ts';
 import { Https, type PublicPicture } from './https.ts';
+import { Listener } from './listener.ts';
 import { LiveSessions } from './live-sessions.ts';
+import { mysqlPort } from './mysql-port.ts';
+import { publicPort } from './public-port.ts';
 import { ProxyRefusals } from './refusals.ts';
 import { type ShownCertificate, TlsDoor } from './tls-door.ts';
+import { countersFor } from './tunnel-counters.ts';
 import { enterTunnel } from './tunnel-door.ts';
 import type { Doors, Visit } from './visit.ts';
 
@@ -52,12 +51,16 @@ export type GatewayDeps = {
   readonly instruments: Instruments;
 };
 
+/** Where it listens. `mysql`: the port of clients of MySQL that begin in clear. */
+export type Listening = Address & { readonly mysql?: Address };
+
 /** The proxy's data plane: the public port with its doors, and the hub behind them. */
 export class Gateway {
   readonly hub: Hub;
   readonly sessions: LiveSessions;
   readonly #deps: GatewayDeps;
-  readonly #listener: net.Server;
+  readonly #publicListener: Listener;
+  readonly #mysqlListener: Listener | undefined;
   readonly #frontDoor: FrontDoor;
   readonly #cancel: CancelRelay;
   readonly #trail: RefusalTrail;
@@ -109,8 +112,8 @@ export class Gateway {
       limits: config.limits,
       onLimited: () => this.#limited('auth'),
     });
-    this.#databaseTls = this.#makeTls('database', DATABASE_ALPN, (socket, visit) =>
-      this.#clients.accept(socket, visit, 'postgres'),
+    this.#databaseTls = this.#makeTls('database', databaseAlpnNames, (socket, visit) =>
+      this.#clients.accept(socket, visit),
     );
     this.#tunnelTls = this.#makeTls('tunnel', ['tessera-tunnel'], (socket, visit) => this.#enterTunnel(socket, visit));
     this.#httpsTls = this.#makeTls('https', ['http/1.1'], (socket, visit) => this.#https.accept(socket, visit));
@@ -120,32 +123,36 @@ export class Gateway {
       doors: this.#doors(),
       clock,
       log,
-      onLimited: () => this.#limited('public'),
+      onLimited: (port) => this.#limited(port),
     });
-    this.#listener = net.createServer({ noDelay: true }, (socket) => this.#frontDoor.accept(socket));
+    this.#publicListener = new Listener(
+      {
+        setting: 'proxy_service.listen_addr',
+        address: config.listenAddr,
+        onSocket: (socket) => this.#frontDoor.accept(socket, publicPort),
+      },
+      log,
+    );
+    this.#mysqlListener =
+      config.mysqlListenAddr === undefined ? undefined : this.#makeMysqlListener(config.mysqlListenAddr);
   }
 
-  /** Open connections of the public port, of any kind. */
+  /** Open connections of all ports, of any kind. */
   get connectionCount(): number {
     return this.#frontDoor.connectionCount;
   }
 
-  /** Opens the port. Throws UpstreamError `PROXY_LISTEN`. Returns the real `host:port`. */
-  async listen(): Promise<{ readonly host: string; readonly port: number }> {
-    const { host, port } = this.#config.listenAddr;
-    await new Promise<void>((resolve, reject) => {
-      this.#listener.once('error', (cause) =>
-        reject(
-          new UpstreamError('PROXY_LISTEN', `proxy can not listen on ${host}:${port}: ${cause.message}`, { cause }),
-        ),
-      );
-      this.#listener.listen({ host, port, backlog: 2048 }, resolve);
-    });
-    this.#listener.on('error', (error) =>
-      this.#deps.log.error({ err: error }, 'the public port failed to take a connection'),
-    );
-    const address = this.#listener.address();
-    return { host, port: typeof address === 'object' && address !== null ? address.port : port };
+  /** Opens the ports; none stays open when one can not be. Throws UpstreamError `PROXY_LISTEN`. Returns the real addresses. */
+  async listen(): Promise<Listening> {
+    const address = await this.#publicListener.listen();
+    if (this.#mysqlListener === undefined) return address;
+    try {
+      return { ...address, mysql: await this.#mysqlListener.listen() };
+    } catch (error) {
+      this.#frontDoor.destroyAll();
+      await this.#publicListener.close();
+      throw error;
+    }
   }
 
   /** The host certificate was renewed: shown and signed with from now on. */
@@ -167,7 +174,7 @@ export class Gateway {
       this.#httpsCertificates = before;
       throw error;
     }
-    this.#config = { ...config, listenAddr: this.#config.listenAddr, tunnel: this.#config.tunnel };
+    this.#config = withFixed(config, this.#config);
     this.#frontDoor.use({ limits: config.limits, trustedSources: trustedSourcesOf(config) });
     this.#cancel.use(config.limits.cancelRatePerMinute);
     this.#authJoin.use(config.limits);
@@ -189,7 +196,7 @@ export class Gateway {
 
   /** Ends everything. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    const closed = Promise.all([this.#publicListener.close(), this.#mysqlListener?.close()]);
     await this.hub.close();
     this.#https.close();
     this.#frontDoor.destroyAll();
@@ -224,6 +231,15 @@ export class Gateway {
       },
       onFault: (error) => log.error({ err: error }, 'a tunnel callback failed inside'),
     });
+  }
+
+  #makeMysqlListener(address: Address): Listener {
+    const port = mysqlPort({
+      servers: () => this.hub.servers('mysql'),
+      configuredVersion: () => this.#config.mysqlServerVersion,
+    });
+    const onSocket = (socket: Socket): void => this.#frontDoor.accept(socket, port);
+    return new Listener({ setting: 'proxy_service.mysql_listen_addr', address, onSocket }, this.#deps.log);
   }
 
   #makeTrail(): RefusalTrail {
@@ -288,7 +304,8 @@ export class Gateway {
       https: (socket, visit) => this.#httpsTls.accept(socket, visit),
       auth: (socket, visit) => this.#authJoin.join(socket, visit),
       cancel: (packet, visit) => void this.#cancel.relay(packet, visit.client.ip),
-      plaintext: (socket: Socket, visit) => this.#clients.refusePlaintext(socket, visit, 'postgres'),
+      plaintext: (socket, visit, { protocol, answer }) =>
+        this.#clients.refusePlaintext(socket, visit, protocol, answer),
     };
   }
 
@@ -313,12 +330,25 @@ export class Gateway {
   #handshakeFailed(listener: 'database' | 'tunnel' | 'https', visit: Visit, code: string): void {
     if (listener === 'https') return;
     const message = 'the client certificate was not in order, or its key was not proven';
-    this.#refusals.unproven(visit.client, { listener, code, message, certificateDer: undefined });
+    this.#refusals.unproven(visit.client, {
+      listener,
+      ...(visit.inClear === undefined ? {} : { protocol: visit.inClear.protocol }),
+      code,
+      message,
+      certificateDer: undefined,
+    });
   }
 
   #limited(listener: string): void {
     this.#deps.instruments.rateLimited.of({ listener }).value += 1;
   }
+}
+
+/** `next` with what counts after a restart alone as it was `before`. */
+export function withFixed(next: ProxyConfig, before: ProxyConfig): ProxyConfig {
+  const { mysqlListenAddr: _changed, ...rest } = next;
+  const { listenAddr, mysqlListenAddr, tunnel } = before;
+  return { ...rest, listenAddr, tunnel, ...(mysqlListenAddr === undefined ? {} : { mysqlListenAddr }) };
 }
 
 /** The networks that must send a PROXY header. Throws TypeError for what is no network (the configuration was checked before). */
@@ -332,33 +362,4 @@ export function trustedSourcesOf(config: ProxyConfig): BlockList | undefined {
     else list.addSubnet(address, Number(prefix), family);
   }
   return list;
-}
-
-/** Credit stalls are counted straight into the metric. */
-function countersFor({ tunnelCreditStalls, metrics }: Instruments): TunnelCounters {
-  const counters = newTunnelCounters();
-  Object.defineProperty(counters, 'creditStalls', {
-    enumerable: true,
-    get: () => tunnelCreditStalls.value,
-    set(value: number) {
-      tunnelCreditStalls.value = value;
-    },
-  });
-  metrics.gauge('tessera_tunnel_streams', 'Streams open on tunnels now.', () => counters.streams);
-  metrics.gauge(
-    'tessera_tunnel_sent_bytes',
-    'Bytes of streams sent on tunnels since the start.',
-    () => counters.bytesSent,
-  );
-  metrics.gauge(
-    'tessera_tunnel_received_bytes',
-    'Bytes received on tunnels since the start.',
-    () => counters.bytesReceived,
-  );
-  metrics.gauge(
-    'tessera_tunnel_violations',
-    'Tunnels ended for a broken rule or limit since the start.',
-    () => counters.violations,
-  );
-  return counters;
 }

@@ -7,7 +7,8 @@ import type { Visit } from './visit.ts';
 export type PublicPicture = {
   readonly cluster_name: string;
   readonly server_version: string;
-  readonly proxy: { readonly public_addr: string };
+  /** `mysql_public_addr`: where clients of MySQL connect that begin in clear; absent: nowhere. */
+  readonly proxy: { readonly public_addr: string; readonly mysql_public_addr?: string };
   readonly auth: { readonly type: string };
   /** PEM of every trusted host authority: public, and believed only after its pin was checked. */
   readonly host_authorities: readonly string[];

@@ -18,7 +18,7 @@ import { readJoinToken } from '../join-token.ts';
 import { Trust } from '../trust.ts';
 import { type HostIdentityHolder, openHostIdentity } from '../identity.ts';
 import type { RunningService } from '../service.ts';
-import { Gateway } from './gateway.ts';
+import { Gateway, withFixed } from './gateway.ts';
 import type { PublicPicture } from './https.ts';
 import { Presence } from './presence.ts';
 import type { ShownCertificate } from './tls-door.ts';
@@ -54,7 +54,7 @@ export async function startProxyService(deps: ProxyServiceDeps): Promise<Running
     via: 'direct',
     clock,
     log,
-    ...parseHosts(proxy.publicAddrs.map(({ host }) => host)),
+    ...parseHosts([...proxy.publicAddrs, ...proxy.mysqlPublicAddrs].map(({ host }) => host)),
     ...(join === undefined ? {} : { join }),
     ...(deps.signal === undefined ? {} : { signal: deps.signal }),
     ...(deps.random === undefined ? {} : { random: deps.random }),
@@ -95,6 +95,8 @@ class ProxyService implements RunningService {
   #cacheReady = false;
   #draining = false;
   #port = 0;
+  /** Of clients of MySQL that begin in clear; undefined: nothing listens for them. */
+  #mysqlPort: number | undefined;
 
   constructor(deps: ProxyServiceDeps, identity: HostIdentityHolder, httpsCertificates: readonly ShownCertificate[]) {
     const { clock, log, instruments, config } = deps;
@@ -132,10 +134,16 @@ class ProxyService implements RunningService {
   }
 
   get addresses(): Readonly<Record<string, string>> {
-    return { public: addressText({ host: settingsOf(this.#config).proxy.listenAddr.host, port: this.#port }) };
+    const { listenAddr, mysqlListenAddr } = settingsOf(this.#config).proxy;
+    return {
+      public: addressText({ host: listenAddr.host, port: this.#port }),
+      ...(mysqlListenAddr === undefined || this.#mysqlPort === undefined
+        ? {}
+        : { mysql: addressText({ host: mysqlListenAddr.host, port: this.#mysqlPort }) }),
+    };
   }
 
-  /** Opens the port and everything that moves by itself. */
+  /** Opens the ports and everything that moves by itself. */
   async begin(): Promise<void> {
     this.#audit.start();
     this.#cache.onChange((change) => this.#cacheChanged(change));
@@ -146,9 +154,15 @@ class ProxyService implements RunningService {
       },
       () => undefined,
     );
-    const { port } = await this.#gateway.listen();
+    const { port, mysql } = await this.#gateway.listen();
     this.#port = port;
+    this.#mysqlPort = mysql?.port;
     this.#deps.log.info({ address: this.addresses['public'], public_addr: this.#publicAddress() }, 'proxy listens');
+    if (mysql !== undefined)
+      this.#deps.log.info(
+        { address: this.addresses['mysql'], public_addr: this.#mysqlPublicAddress() },
+        'proxy listens for MySQL',
+      );
     this.#presence.start();
   }
 
@@ -177,6 +191,7 @@ class ProxyService implements RunningService {
     const fixed = (settings: typeof next): string =>
       JSON.stringify([
         settings.proxy.listenAddr,
+        settings.proxy.mysqlListenAddr,
         settings.proxy.tunnel,
         settings.authServer,
         settings.proxy.limits.maxTunnels,
@@ -185,13 +200,9 @@ class ProxyService implements RunningService {
     if (fixed(next) !== fixed(before))
       log.warn(
         {},
-        'changed settings of listen_addr, tunnel, max_tunnels, max_journal_bytes or auth_server count after a restart',
+        'changed settings of listen_addr, mysql_listen_addr, tunnel, max_tunnels, max_journal_bytes or auth_server count after a restart',
       );
-    this.#config = {
-      ...config,
-      proxy: { ...next.proxy, listenAddr: before.proxy.listenAddr, tunnel: before.proxy.tunnel },
-      authServer: before.authServer,
-    };
+    this.#config = { ...config, proxy: withFixed(next.proxy, before.proxy), authServer: before.authServer };
     this.#presence.changed();
     log.info({}, 'configuration reloaded');
   }
@@ -242,12 +253,20 @@ class ProxyService implements RunningService {
     return addressText(publicAddrs[0] ?? { host: this.#identity.hostName, port: this.#port });
   }
 
+  #mysqlPublicAddress(): string | undefined {
+    if (this.#mysqlPort === undefined) return undefined;
+    const { publicAddrs, mysqlPublicAddrs } = settingsOf(this.#config).proxy;
+    const host = publicAddrs[0]?.host ?? this.#identity.hostName;
+    return addressText(mysqlPublicAddrs[0] ?? { host, port: this.#mysqlPort });
+  }
+
   #picture(): PublicPicture {
     const host = this.#trust.of('host');
+    const mysql = this.#mysqlPublicAddress();
     return {
       cluster_name: this.#identity.clusterName,
       server_version: this.#deps.version,
-      proxy: { public_addr: this.#publicAddress() },
+      proxy: { public_addr: this.#publicAddress(), ...(mysql === undefined ? {} : { mysql_public_addr: mysql }) },
       auth: { type: this.#cache.preference()?.spec.type ?? 'local' },
       host_authorities: host.certificates,
       ca_pins: host.pins,

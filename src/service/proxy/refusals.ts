@@ -40,17 +40,14 @@ export class ProxyRefusals {
 
   /** Could not prove who they are. */
   unproven(client: ClientAddress, unproven: Unproven): void {
-    if (unproven.listener === 'database') this.#expectRetry(client);
+    if (unproven.listener === 'database') this.#expectRetry(client, unproven.protocol);
     this.#record(client, unproven.code, () => this.#unprovenEvent(client, unproven));
   }
 
   /** A client of a database that did not ask for TLS. PostgreSQL's clients (`sslmode=prefer`) do so right after a refusal over TLS: that is told once. */
   plaintext(client: ClientAddress, protocol: DatabaseProtocol, refusal: Refusal): void {
-    const key = limitKey(client.ip);
-    const untilMs = this.#retries.get(key);
-    this.#retries.delete(key);
-    if (untilMs !== undefined && this.#options.clock.monotonic() < untilMs) return;
     const { message } = refusal;
+    if (this.#isRetry(client, protocol)) return;
     this.#record(client, 'NO_TLS', () =>
       this.#unprovenEvent(client, {
         listener: 'database',
@@ -69,8 +66,8 @@ export class ProxyRefusals {
     refusal: Refusal,
     more: { readonly sessionId?: string; readonly error?: Error } = {},
   ): void {
-    this.#expectRetry(client);
     const { user, userKind, roles, route } = certificate.identity;
+    this.#expectRetry(client, route.protocol);
     this.#record(client, refusal.reason, () =>
       auditEvent('TDB00W', {
         success: false,
@@ -119,7 +116,17 @@ export class ProxyRefusals {
     this.#options.trail.record(limitKey(client.ip), reason, event);
   }
 
-  #expectRetry(client: ClientAddress): void {
+  #isRetry(client: ClientAddress, protocol: DatabaseProtocol): boolean {
+    if (!retriesInClear(protocol)) return false;
+    const key = limitKey(client.ip);
+    const untilMs = this.#retries.get(key);
+    this.#retries.delete(key);
+    return untilMs !== undefined && this.#options.clock.monotonic() < untilMs;
+  }
+
+  /** `protocol` undefined: the handshake failed, so it is not known. */
+  #expectRetry(client: ClientAddress, protocol: DatabaseProtocol | undefined): void {
+    if (protocol !== undefined && !retriesInClear(protocol)) return;
     const key = limitKey(client.ip);
     // Written anew so that the oldest stands first.
     this.#retries.delete(key);
@@ -129,6 +136,11 @@ export class ProxyRefusals {
     }
     this.#retries.set(key, this.#options.clock.monotonic() + RETRY_WITHIN_MS);
   }
+}
+
+/** PostgreSQL's clients do; those of MySQL end at the first refusal. */
+function retriesInClear(protocol: DatabaseProtocol): boolean {
+  return protocol === 'postgres';
 }
 
 function subjectOf(holder: Identity) {
