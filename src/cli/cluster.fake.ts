@@ -33,6 +33,10 @@ export type FakeCluster = {
   ttlMs: number;
   /** The proxy was taken over: it names an authority of its own and answers as Auth itself. */
   lies: boolean;
+  /** `host:port` of a MySQL listener, as `/webapi/ping` tells it; nothing is told when undefined. */
+  mysqlListener?: unknown;
+  /** What answers behind ALPN `tessera-<protocol>`; the connection is closed when undefined. */
+  tunnel?: (socket: tls.TLSSocket, protocol: string) => void;
   /** When set, what ListDatabases is refused with. */
   refusal?: string;
   close(): void;
@@ -68,7 +72,10 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
         ? JSON.stringify({
             cluster_name: 'fake',
             server_version: '0',
-            proxy: { public_addr: cluster.proxy },
+            proxy: {
+              public_addr: cluster.proxy,
+              ...(cluster.mysqlListener === undefined ? {} : { mysql_public_addr: cluster.mysqlListener }),
+            },
             host_authorities: [(cluster.lies ? liar : host).certificatePem],
             ca_pins: [host.pin],
           })
@@ -81,14 +88,18 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
     {
       ...(await serverIdentity(host, 'proxy', names)),
       SNICallback: (name, done) => (name === AUTH_SERVER_NAME ? done(null, cluster.lies ? lying : inner) : done(null)),
-      ALPNProtocols: ['tessera-auth', 'http/1.1'],
+      ALPNProtocols: ['tessera-auth', 'tessera-postgres', 'tessera-mysql', 'http/1.1'],
       requestCert: true,
       rejectUnauthorized: false,
+      allowHalfOpen: true,
     },
     (socket) => {
       sockets.add(socket);
       socket.on('error', () => {}).once('close', () => sockets.delete(socket));
-      (socket.alpnProtocol === 'tessera-auth' ? auth : ping).emit('connection', socket);
+      const protocol = /^tessera-(postgres|mysql)$/.exec(String(socket.alpnProtocol))?.[1];
+      if (protocol !== undefined && cluster.tunnel !== undefined) cluster.tunnel(socket, protocol);
+      else if (protocol !== undefined) socket.end();
+      else (socket.alpnProtocol === 'tessera-auth' ? auth : ping).emit('connection', socket);
     },
   );
   server.on('tlsClientError', () => {});
@@ -180,16 +191,18 @@ function databaseCalls(
     listDatabases(_, context) {
       caller(context);
       if (cluster.refusal !== undefined) throw new ConnectError(cluster.refusal, Code.PermissionDenied);
-      const one = (name: string, labels: object): object => ({
+      const one = (name: string, labels: object, protocol = 'postgres'): object => ({
         kind: 'db',
         version: 'v3',
         metadata: { name, description: `${name} of the shop`, labels },
-        spec: { protocol: 'postgres', uri: 'db:5432', tls: { mode: 'verify-full' } },
+        spec: { protocol, uri: 'db:5432', tls: { mode: 'verify-full' } },
       });
       const databases = [
         one('orders', { env: 'prod', note: 'x\u001b[2J' }),
         one('orders-old', { env: 'dev' }),
         one('ledger', { env: 'dev' }),
+        one('shop', { env: 'stage' }, 'mysql'),
+        one('papers', { env: 'lab' }, 'mongodb'),
       ];
       return {
         databases: databases.map((value) => ({
@@ -213,14 +226,14 @@ function databaseCalls(
         ...identity,
         route: {
           service: route.service,
-          protocol: 'postgres' as const,
+          protocol: route.protocol === 'mysql' ? ('mysql' as const) : ('postgres' as const),
           ...(databaseUser === '' ? {} : { databaseUser }),
           databaseName,
         },
       };
       return {
         certificate: await issue(request.publicKey, who),
-        route: { service: route.service, protocol: 'postgres', databaseUser, databaseName },
+        route: { service: route.service, protocol: who.route.protocol, databaseUser, databaseName },
       };
     },
   };

@@ -39,7 +39,7 @@ export async function proxyDb(
   io: Io,
   name: string | undefined,
   options: ProxyDbOptions,
-  end: TunnelEnd | undefined = undefined,
+  end?: TunnelEnd,
 ): Promise<Outcome> {
   const listen = listenAddress(options);
   if (options.tunnel !== true)
