@@ -1,17 +1,20 @@
 import type { SecureContext } from 'node:tls';
 
+import type { ServerFacts } from '../../engine/engine.ts';
 import { engineOf } from '../../engine/registry.ts';
 import { TesseraError } from '../../errors.ts';
 import type { Database } from '../../resource/resource.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { announceable } from '../../tunnel/announcement.ts';
 
 export type Health = {
   readonly status: 'healthy' | 'unhealthy' | 'unknown';
   readonly message?: string;
   /** RFC 3339: when the status last changed. */
   readonly since?: string;
-  readonly serverVersion?: string;
+  /** What the server told of itself at the last check that reached it; before that, the version that the resource names. */
+  readonly server?: ServerFacts;
 };
 
 export type HealthOptions = {
@@ -22,7 +25,7 @@ export type HealthOptions = {
   /** 0 to 1: spreads the checks. */
   readonly random: () => number;
   readonly secureContext: (database: Database) => SecureContext;
-  /** A database's status changed. */
+  /** A database's status changed, or what is known of its server. */
   readonly onChange: (name: string) => void;
 };
 
@@ -36,7 +39,7 @@ export class HealthChecks {
   }
 
   of(name: string): Health {
-    return this.#watched.get(name)?.health ?? unknown;
+    return this.#watched.get(name)?.health ?? { status: 'unknown' };
   }
 
   /** Begins with what is new or changed, at once, and forgets what is gone. */
@@ -49,7 +52,8 @@ export class HealthChecks {
     }
     for (const [name, database] of wanted) {
       if (this.#watched.has(name)) continue;
-      const watched: Watched = { database, health: unknown, timer: undefined, abort: new AbortController() };
+      const health: Health = { status: 'unknown', ...serverOf(configuredFacts(database)) };
+      const watched: Watched = { database, health, timer: undefined, abort: new AbortController() };
       this.#watched.set(name, watched);
       void this.#check(watched);
     }
@@ -71,10 +75,13 @@ export class HealthChecks {
     let health: Health;
     try {
       const target = { connectTimeoutMs: timeoutMs, secureContext: secureContext(database) };
-      const { serverVersion } = await engineOf(database.spec.protocol).checkHealth(database, target, abort.signal);
-      health = { status: 'healthy', ...(serverVersion === undefined ? {} : { serverVersion }) };
+      const facts = await engineOf(database.spec.protocol).checkHealth(database, target, abort.signal);
+      health = { status: 'healthy', ...serverOf({ ...configuredFacts(database), ...facts }) };
     } catch (error) {
-      health = { status: 'unhealthy', message: error instanceof TesseraError ? error.message : 'the check failed' };
+      const message = error instanceof TesseraError ? error.message : 'the check failed';
+      // What it is does not change because it is away.
+      const { server } = watched.health;
+      health = { status: 'unhealthy', message, ...(server === undefined ? {} : { server }) };
     }
     if (abort.signal.aborted) return;
     this.#settle(watched, health);
@@ -84,8 +91,8 @@ export class HealthChecks {
   }
 
   #settle(watched: Watched, health: Health): void {
-    const { status } = watched.health;
-    if (status === health.status && watched.health.message === health.message) return;
+    const { status, message, server } = watched.health;
+    if (status === health.status && message === health.message && isSame(server, health.server)) return;
     const { clock, log, onChange } = this.#options;
     const name = watched.database.metadata.name;
     const since = status === health.status ? watched.health.since : new Date(clock.now()).toISOString();
@@ -103,4 +110,18 @@ type Watched = {
   readonly abort: AbortController;
 };
 
-const unknown: Health = { status: 'unknown' };
+/** What the resource says of the server, until the server says it itself. */
+function configuredFacts({ spec }: Database): ServerFacts {
+  const serverVersion = spec.mysql?.server_version;
+  return serverVersion === undefined ? {} : { serverVersion };
+}
+
+/** Within the bounds of what is told to proxies and to Auth: the server is not ours. */
+function serverOf(facts: ServerFacts): { readonly server?: ServerFacts } {
+  const server = announceable(facts);
+  return server === undefined ? {} : { server };
+}
+
+function isSame(a: ServerFacts | undefined, b: ServerFacts | undefined): boolean {
+  return a?.serverVersion === b?.serverVersion && a?.capabilities === b?.capabilities;
+}

@@ -1,7 +1,9 @@
-import type { DatabaseServer } from '../../resource/resource.ts';
+import { engineOf } from '../../engine/registry.ts';
+import type { Database, DatabaseServer } from '../../resource/resource.ts';
 import type { Clock, Timer } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { TesseraError } from '../../errors.ts';
+import type { Announcement } from '../../tunnel/tunnel.ts';
 import type { Health } from './health.ts';
 import type { ServedDatabase } from './databases.ts';
 
@@ -112,8 +114,20 @@ export function databaseServerOf(
         ...(health.message === undefined ? {} : { message: health.message }),
         ...(health.since === undefined ? {} : { since: health.since }),
       },
-      ...(health.serverVersion === undefined ? {} : { server_version: health.serverVersion }),
+      ...(health.server?.serverVersion === undefined ? {} : { server_version: health.server.serverVersion }),
     },
+  };
+}
+
+/** What proxies are told of one database. Of its server only where a proxy must greet before it knows the database: others have no use for it. */
+export function announcedDatabase({ metadata, spec }: Database, health: Health): Announcement['databases'][number] {
+  const { status, server } = health;
+  const speaksFirst = server !== undefined && engineOf(spec.protocol).serverFirst !== undefined;
+  return {
+    name: metadata.name,
+    protocol: spec.protocol,
+    health: status,
+    ...(speaksFirst ? { server } : {}),
   };
 }
 

@@ -19,7 +19,7 @@ import { ClusterView } from './cluster-view.ts';
 import { readDatabases } from './configured-databases.ts';
 import { DatabaseCredentialCache } from './credentials.ts';
 import { ServedDatabases } from './databases.ts';
-import { databaseServerOf, Heartbeat } from './heartbeat.ts';
+import { announcedDatabase, databaseServerOf, Heartbeat } from './heartbeat.ts';
 import { HealthChecks } from './health.ts';
 import { readJoinToken } from '../join-token.ts';
 import { addressText } from '../address-text.ts';
@@ -205,8 +205,7 @@ class DatabaseService implements RunningService {
 
   #announcement(): Announcement {
     const databases = this.#databases.all().map(({ database }) => {
-      const { name } = database.metadata;
-      return { name, protocol: database.spec.protocol, health: this.#health.of(name).status };
+      return announcedDatabase(database, this.#health.of(database.metadata.name));
     });
     return { databases, cancelTag: this.#cancelTag, draining: false };
   }
@@ -265,6 +264,7 @@ class DatabaseService implements RunningService {
       trust,
       credentials,
       cancelKeys: new CancelKeys(this.#cancelTag),
+      factsOf: (name) => this.#health.of(name).server,
       writer: this.#audit.writer,
       decide: this.#view.decide,
       onPolicyChange: this.#view.onPolicyChange,

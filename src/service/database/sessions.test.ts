@@ -110,6 +110,7 @@ function setUp() {
       log: silentLog,
     }),
     cancelKeys: new CancelKeys(1),
+    factsOf: () => undefined,
     writer,
     decide: () => ({ type: 'Denial', reason: 'access-denied', message: 'no', audit: 'test' }),
     onPolicyChange: () => () => {},

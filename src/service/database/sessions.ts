@@ -3,7 +3,7 @@ import type { AuditWriter } from '../../audit/writer.ts';
 import type { DatabaseServiceConfig } from '../../config/schema.ts';
 import type { CancelKeys } from '../../engine/cancel-keys.ts';
 import { ConnectionCounts } from '../../engine/connection-counts.ts';
-import type { AccessRequest, Refusal } from '../../engine/engine.ts';
+import type { AccessRequest, Refusal, ServerFacts } from '../../engine/engine.ts';
 import { engineOf, isSupported } from '../../engine/registry.ts';
 import { runSession, type SessionLimits } from '../../engine/session.ts';
 import { SessionIds } from '../../engine/session-ids.ts';
@@ -11,6 +11,7 @@ import { TesseraError } from '../../errors.ts';
 import { type AuditEvent, auditEvent } from '../../audit/event.ts';
 import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
 import type { Database } from '../../resource/resource.ts';
+import { protocols } from '../../resource/schema/database.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -32,6 +33,8 @@ export type SessionsOptions = {
   readonly trust: Trust;
   readonly credentials: DatabaseCredentialCache;
   readonly cancelKeys: CancelKeys;
+  /** What is known of a database's server. */
+  readonly factsOf: (databaseName: string) => ServerFacts | undefined;
   readonly writer: AuditWriter;
   /** Who may: authorize() over the cluster cache as it is now. */
   readonly decide: (question: Question) => Grant | Denial;
@@ -97,8 +100,8 @@ export class Sessions {
 
   /** For `Dialer.onCancel`. Never throws. */
   cancel(message: CancelMessage): void {
-    const protocol = message.protocol;
-    if (protocol !== 'postgres') return;
+    const protocol = protocols.find((one) => one === message.protocol);
+    if (protocol === undefined || !isSupported(protocol)) return;
     engineOf(protocol)
       .cancel(message.packet, this.#options.cancelKeys)
       .then((outcome) => this.#options.log.debug({ outcome }, 'cancel request'))
@@ -181,13 +184,16 @@ export class Sessions {
   }
 
   async #run(client: Channel, opening: VerifiedOpening, database: Database, openingBytes: Buffer): Promise<void> {
-    const { writer, cancelKeys, clock, log, instruments, credentials, decide, onPolicyChange } = this.#options;
-    const { sessionId } = opening.opening;
+    const { writer, cancelKeys, factsOf, clock, log, instruments, credentials, decide, onPolicyChange } = this.#options;
+    const { sessionId, greeting } = opening.opening;
     const { identity } = opening.client;
+    const server = factsOf(database.metadata.name);
     try {
       await runSession({
         engine: engineOf(database.spec.protocol),
         client,
+        ...(greeting === undefined ? {} : { greeting }),
+        ...(server === undefined ? {} : { server }),
         sessionId,
         certificate: opening.client,
         route: identity.route,
