@@ -9,6 +9,8 @@ const top = resolve(import.meta.dirname, '../..');
 const fetchTimeoutMs = 180_000;
 /** Package lists of our own are taken again when older; mirrors drop what was superseded. */
 const listsAgeMs = 3_600_000;
+/** A fetch that failed is not tried again so soon: without a network every test file would wait for it anew. */
+const failureAgeMs = 300_000;
 
 /** `libraryPath` is for LD_LIBRARY_PATH, or with a `loader` (a C library of its own) for that loader's `--library-path` and never the environment. */
 export type Fetched = { readonly root: string; readonly libraryPath: string; readonly loader?: string };
@@ -94,16 +96,20 @@ function fetchLocked(folder: string, stamp: string, fill: (target: string) => vo
     mkdirSync(cacheFolder(), { recursive: true });
     release = lockFile(join(cacheFolder(), 'lock'), fetchTimeoutMs);
     if (isComplete(folder, stamp)) return undefined;
+    if (isYounger(`${folder}.failed`, failureAgeMs)) return readFileSync(`${folder}.failed`, 'utf8');
     process.stderr.write(`fetching ${stamp} from Debian into the cache folder ...\n`);
     mkdirSync(join(scratch, 'root'), { recursive: true });
     fill(scratch);
     writeFileSync(join(scratch, 'complete'), stamp);
     rmSync(folder, { recursive: true, force: true });
     renameSync(scratch, folder);
+    rmSync(`${folder}.failed`, { force: true });
     return undefined;
   } catch (error) {
     rmSync(scratch, { recursive: true, force: true });
-    return reasonOf(error);
+    const reason = reasonOf(error);
+    if (release !== undefined) writeFileSync(`${folder}.failed`, reason);
+    return reason;
   } finally {
     release?.();
   }
@@ -164,7 +170,7 @@ function aptConfiguration(suite: 'stable' | 'sid', { sources }: { readonly sourc
 /** A third party's source among the machine's own may fail: the download then says whether what is needed was found. */
 function update(apt: readonly string[], suite: 'stable' | 'sid'): void {
   const stamp = join(cacheFolder(), `apt-${suite}`, 'updated');
-  if (existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < listsAgeMs) return;
+  if (isYounger(stamp, listsAgeMs)) return;
   try {
     run('apt-get', [...apt, '-qq', '-o', 'APT::Update::Error-Mode=any', 'update']);
   } catch (error) {
@@ -172,6 +178,10 @@ function update(apt: readonly string[], suite: 'stable' | 'sid'): void {
     return;
   }
   writeFileSync(stamp, '');
+}
+
+function isYounger(file: string, ageMs: number): boolean {
+  return existsSync(file) && Date.now() - statSync(file).mtimeMs < ageMs;
 }
 
 /** Where the machine gets its own release from; every suite is on the same mirror. */

