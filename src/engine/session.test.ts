@@ -6,15 +6,28 @@ import { channelPair } from '../../test/kit/channel.ts';
 import { alice, databaseAt, MemoryRecorder, Policy, sessionParts } from '../../test/kit/engine.ts';
 import { LoginError, UpstreamError } from '../errors.ts';
 import { ManualClock } from '../telemetry/manual-clock.ts';
+import type { UserIdentity } from '../resource/identity.ts';
+import type { Database } from '../resource/resource.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import { DatabaseRefusal } from './database-refusal.ts';
-import type { Accepted, Closed, DatabaseConnection, Engine, Refusal, RelaySession } from './engine.ts';
+import type {
+  Accepted,
+  AcceptOptions,
+  Closed,
+  DatabaseConnection,
+  Engine,
+  Refusal,
+  RelaySession,
+  SessionHandles,
+} from './engine.ts';
+import { SessionIds } from './session-ids.ts';
 import { runSession, type SessionParts } from './session.ts';
 
 type Script = {
-  accept?: () => Promise<Accepted>;
+  protocol?: Engine['protocol'];
+  accept?: (options: AcceptOptions) => Promise<Accepted>;
   connect?: (signal: AbortSignal) => Promise<DatabaseConnection>;
-  admit?: () => Promise<void>;
+  admit?: (handles: SessionHandles) => Promise<void>;
   relay?: (session: RelaySession) => Promise<Closed>;
 };
 
@@ -31,10 +44,10 @@ function fakeEngine(trace: string[], script: Script = {}) {
   const refused: Refusal[] = [];
   const channels: { destroyed: boolean }[] = [];
   const engine: Engine = {
-    protocol: 'postgres',
-    accept: () => {
+    protocol: script.protocol ?? 'postgres',
+    accept: (_client, options) => {
       trace.push('accept');
-      return script.accept?.() ?? Promise.resolve({ type: 'request', request });
+      return script.accept?.(options) ?? Promise.resolve({ type: 'request', request });
     },
     refuse: (_client, _request, refusal) => {
       trace.push(`refuse ${refusal.reason}`);
@@ -54,9 +67,9 @@ function fakeEngine(trace: string[], script: Script = {}) {
         cancel: () => Promise.resolve(),
       });
     },
-    admit: async () => {
+    admit: async (_client, _request, _database, handles) => {
       trace.push('admit');
-      await script.admit?.();
+      await script.admit?.(handles);
       return { release: () => trace.push('release') };
     },
     relay: (session) => {
@@ -77,16 +90,18 @@ type Setup = {
   readonly policy?: Policy;
   readonly overrides?: Partial<SessionParts>;
   readonly certificateLifeMs?: number;
+  readonly database?: Database;
+  readonly identity?: UserIdentity;
 };
 
-function setUp({ script, policy = new Policy(), overrides, certificateLifeMs }: Setup = {}) {
+function setUp({ script, policy = new Policy(), overrides, certificateLifeMs, ...of }: Setup = {}) {
   const trace: string[] = [];
   const clock = new ManualClock();
   const recorder = new MemoryRecorder(trace);
   const [client] = channelPair();
   const fake = fakeEngine(trace, script);
   const target = {
-    database: databaseAt('db:5432'),
+    database: of.database ?? databaseAt('db:5432'),
     connectTimeoutMs: 1000,
     credentials: () => Promise.reject(new Error('unused')),
   };
@@ -97,6 +112,7 @@ function setUp({ script, policy = new Policy(), overrides, certificateLifeMs }: 
     recorder,
     target,
     policy,
+    ...(of.identity === undefined ? {} : { identity: of.identity }),
     ...(certificateLifeMs === undefined ? {} : { certificateLifeMs }),
     ...(overrides === undefined ? {} : { overrides }),
   });
@@ -345,3 +361,127 @@ test('journal_sync always: the database is asked only when the start is on disk'
   await running;
   assert.ok(trace.includes('connect'));
 });
+
+test('what was said before TLS, and what is known of the server, reach the opening', async () => {
+  let options: AcceptOptions | undefined;
+  const accept = (given: AcceptOptions): Promise<Accepted> => {
+    options = given;
+    return Promise.resolve({ type: 'gone' });
+  };
+  const greeting = Buffer.from('hello');
+  const server = { serverVersion: '9.7.0', capabilities: '00'.repeat(8) };
+  await runSession(setUp({ script: { accept }, overrides: { greeting, server } }).parts);
+  assert.equal(options?.greeting, greeting);
+  assert.equal(options?.server, server);
+  await runSession(setUp({ script: { accept } }).parts);
+  assert.ok(options !== undefined && !('greeting' in options) && !('server' in options), 'absent is not undefined');
+});
+
+test('a session is given the ids of its own person and database, the same to admit and to relay', async () => {
+  const ids = new SessionIds();
+  ids.of(alice.user, 'orders').register(2 ** 30 + 1, 11);
+  ids.of(alice.user, 'billing').register(2 ** 30 + 2, 12);
+  ids.of('bob', 'orders').register(2 ** 30 + 3, 13);
+  const seen: (number | undefined)[] = [];
+  const look = (own: SessionHandles['ids']): void => {
+    for (const shown of [1, 2, 3]) seen.push(own.realOf(2 ** 30 + shown));
+  };
+  const { parts } = setUp({
+    overrides: { ids },
+    script: {
+      admit: ({ ids: own, keys }) => {
+        assert.equal(keys, parts.cancelKeys);
+        look(own);
+        return Promise.resolve();
+      },
+      relay: (session) => {
+        look(session.ids);
+        return Promise.resolve({ by: 'client' });
+      },
+    },
+  });
+  await runSession(parts);
+  assert.deepEqual(seen, [11, undefined, undefined, 11, undefined, undefined]);
+});
+
+const numbers = [
+  { protocol: 'postgres', field: 'postgres_pid', other: 'mysql_connection_id' },
+  { protocol: 'mysql', field: 'mysql_connection_id', other: 'postgres_pid' },
+] as const;
+
+for (const { protocol, field, other } of numbers) {
+  test(`the end of a session says the database's own number as ${field}`, async () => {
+    const { parts, recorder } = setUp({ script: { protocol } });
+    await runSession(parts);
+    const [end] = recorder.of('TDB01I');
+    assert.equal(end?.[field], 77);
+    assert.equal(end?.[other], undefined);
+  });
+}
+
+const mysql: Database = {
+  ...databaseAt('db:3306'),
+  spec: { protocol: 'mysql', uri: 'db:3306', tls: { mode: 'verify-full' } },
+};
+const openRoute: UserIdentity = { ...alice, route: { service: 'orders', protocol: 'mysql' } };
+const boundRoute: UserIdentity = { ...alice, route: { service: 'orders', protocol: 'mysql', databaseName: 'orders' } };
+const shopOnly = { db_labels: { '*': ['*'] }, db_users: ['*'], db_names: ['orders', 'shop'] };
+
+const changes: readonly {
+  readonly name: string;
+  readonly to: string;
+  readonly identity?: UserIdentity;
+  readonly meanwhile?: (policy: Policy) => void;
+  readonly want: Refusal['reason'] | undefined;
+  readonly says?: RegExp;
+}[] = [
+  { name: 'a name that a role allows', to: 'shop', want: undefined },
+  { name: 'the same name again', to: 'orders', want: undefined },
+  { name: 'a name that no role allows', to: 'payroll', want: 'access-denied', says: /"payroll".*db_names/ },
+  { name: 'case matters', to: 'SHOP', want: 'access-denied' },
+  {
+    name: 'a name that the roles allow and the certificate does not',
+    to: 'shop',
+    identity: boundRoute,
+    want: 'access-denied',
+    says: /for database name "orders" alone.*tsh db login orders" without --db-name/,
+  },
+  { name: "the certificate's own name", to: 'orders', identity: boundRoute, want: undefined },
+  {
+    name: 'a name that was taken away meanwhile',
+    to: 'shop',
+    meanwhile: (policy) => (policy.allow = { ...shopOnly, db_names: ['orders'] }),
+    want: 'access-denied',
+  },
+  {
+    name: 'a look-up that fails',
+    to: 'shop',
+    meanwhile: (policy) => (policy.throws = true),
+    want: 'access-denied',
+    says: /could not be decided/,
+  },
+];
+
+for (const { name, to, identity = openRoute, meanwhile, want, says } of changes) {
+  test(`another database name within the session: ${name}`, async () => {
+    const policy = Object.assign(new Policy(), { allow: shopOnly, options: {} });
+    let refusal: Refusal | undefined;
+    const { parts } = setUp({
+      policy,
+      identity,
+      database: mysql,
+      script: {
+        protocol: 'mysql',
+        relay: (session) => {
+          meanwhile?.(policy);
+          refusal = session.mayUse(to);
+          assert.equal(session.options.localInfileAllowed, false);
+          return Promise.resolve({ by: 'client' });
+        },
+      },
+    });
+    assert.equal((await runSession(parts)).by, 'client', 'the session itself goes on');
+    assert.equal(refusal?.reason, want);
+    if (says !== undefined) assert.match(`${refusal?.message} ${refusal?.hint}`, says);
+  });
+}

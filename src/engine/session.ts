@@ -314,8 +314,8 @@ class Session {
     return {
       ...refusal,
       hint: bound
-        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone: run "tsh db login ${route.service}" without --db-name for one that opens every name your roles' db_names allow`
-        : `your roles' db_names say which names you may use: run "tsh db ls" to see them`,
+        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone: run "tsh db login ${route.service}" without --db-name`
+        : 'db_names of your roles say which names you may use: run "tsh db ls"',
     };
   }
 
