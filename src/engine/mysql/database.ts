@@ -1,5 +1,3 @@
-import type { OkPacket } from '../../protocol/mysql/ok.ts';
-
 /** A signed-in connection to MySQL or MariaDB; `DatabaseConnection.details` of this engine. */
 export class MysqlDatabase {
   /** CLIENT bits agreed on with the database: the client's choice, CLIENT.SESSION_TRACK when the server has it, and what signing in took. */
@@ -9,8 +7,10 @@ export class MysqlDatabase {
   readonly flavour: 'mysql' | 'mariadb';
   /** SERVER_STATUS bits after sign-in. */
   readonly status: number;
-  /** The OK that ended the sign-in, for the session state in it. Its info text describes another TLS connection than the client's: never forwarded. */
-  readonly ok: OkPacket;
+  /** Session state that the database told with its OK, as `OkPacket.track` holds it, without redirection. */
+  readonly track: Buffer | undefined;
+  /** The default database as the database itself calls it, when it said; else as it was asked for. Empty: none. */
+  readonly databaseName: string;
   /** Bytes behind that OK, not yet consumed. */
   readonly early: Buffer;
 
@@ -18,11 +18,12 @@ export class MysqlDatabase {
     this.capabilities = fields.capabilities;
     this.extended = fields.extended;
     this.flavour = fields.flavour;
-    this.status = fields.ok.status;
-    this.ok = fields.ok;
+    this.status = fields.status;
+    this.track = fields.track;
+    this.databaseName = fields.databaseName;
     this.early = fields.early;
   }
 }
 
 /** What a connection's details are made of. */
-export type MysqlDatabaseFields = Omit<{ readonly [Name in keyof MysqlDatabase]: MysqlDatabase[Name] }, 'status'>;
+export type MysqlDatabaseFields = { readonly [Name in keyof MysqlDatabase]: MysqlDatabase[Name] };
