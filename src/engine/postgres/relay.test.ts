@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { channelPair, type MemoryChannel } from '../../../test/kit/channel.ts';
 import { MemoryRecorder, openPolicy, sessionLimits } from '../../../test/kit/engine.ts';
+import { Peer, settle } from '../../../test/kit/relay.ts';
 import { StorageError } from '../../errors.ts';
 import { type ClientMessage, encodeClientMessage } from '../../protocol/postgres/client-messages.ts';
 import { encodeServerMessage } from '../../protocol/postgres/server-messages.ts';
@@ -22,35 +23,6 @@ function complete(tag: string): Buffer {
 
 function query(sql: string): Buffer {
   return encodeClientMessage({ type: 'Query', sql });
-}
-
-/** Collects what arrives at one end. */
-class Peer {
-  bytes = Buffer.alloc(0);
-  closed = false;
-  readonly channel: MemoryChannel;
-  onData: ((chunk: Buffer) => void) | undefined;
-
-  constructor(channel: MemoryChannel) {
-    this.channel = channel;
-    channel.receive({
-      data: (chunk) => {
-        this.bytes = Buffer.concat([this.bytes, chunk]);
-        channel.consumed(chunk.length);
-        this.onData?.(chunk);
-      },
-      end: () => {
-        this.closed = true;
-      },
-      close: () => {
-        this.closed = true;
-      },
-    });
-  }
-
-  send(bytes: Buffer): void {
-    this.channel.write(bytes);
-  }
 }
 
 /** What PostgreSQL does: nothing before it has a message whole. Says so in the trace. */
@@ -138,10 +110,6 @@ function setUp(
     cancelled: () => cancelled,
   };
 }
-
-const settle = async (): Promise<void> => {
-  for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
-};
 
 function fatal(bytes: Buffer): { readonly code: string; readonly message: string } | undefined {
   const at = bytes.lastIndexOf('SFATAL\0');
