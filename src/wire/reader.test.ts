@@ -37,6 +37,14 @@ const rows: readonly {
     code: 'T_TOO_SHORT',
   },
   {
+    name: 'little-endian integers',
+    hex: '0102 010203 01020304 0102030405060708',
+    read: (r) => [r.uint16LE('a'), r.uint24LE('b'), r.uint32LE('c'), r.uint64LE('d')],
+    want: [0x0201, 0x030201, 0x04030201, 0x0807060504030201n],
+  },
+  { name: 'a little-endian integer that is cut', hex: '010203', read: (r) => r.uint32LE('a'), code: 'T_TOO_SHORT' },
+  { name: 'a long one that is cut', hex: '01020304050607', read: (r) => r.uint64LE('a'), code: 'T_TOO_SHORT' },
+  {
     name: 'the rest',
     hex: '010203',
     read: (r) => [r.uint8('a'), r.rest().toString('hex'), r.remaining],
@@ -85,4 +93,16 @@ test('writer writes what the reader reads, grows, patches lengths and refuses wh
   assert.throws(() => writer.uint8(256), { code: 'BUG' });
   assert.throws(() => writer.cstring('a\0b'), { code: 'BUG' });
   assert.throws(() => writer.patchInt32(0, 1), { code: 'BUG' });
+});
+
+test('writer writes little-endian integers and refuses what does not fit', () => {
+  const writer = new Writer(1)
+    .uint16LE(0x0102)
+    .uint24LE(0x010203)
+    .uint32LE(0xfffefdfc)
+    .uint64LE(0xffff_ffff_ffff_fffen);
+  assert.equal(writer.finish().toString('hex'), '0201030201fcfdfefffeffffffffffffff');
+  assert.throws(() => writer.uint24LE(0x1000000), { code: 'BUG' });
+  assert.throws(() => writer.uint64LE(-1n), { code: 'BUG' });
+  assert.throws(() => writer.uint64LE(1n << 64n), { code: 'BUG' });
 });

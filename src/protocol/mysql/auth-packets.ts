@@ -1,6 +1,7 @@
 import { Reader } from '../../wire/reader.ts';
 import { Writer } from '../../wire/writer.ts';
 import { decodeErr } from './err.ts';
+import { SCRAMBLE_BYTES } from './greeting.ts';
 import { decodeOk, type OkPacket } from './ok.ts';
 import type { ServerError } from './records.ts';
 
@@ -18,7 +19,7 @@ export type AuthAnswer =
 /** AuthSwitchRequest: `0xfe | plugin\0 | data`. Start anew with this plugin. */
 export type AuthSwitch = {
   readonly plugin: string;
-  /** Usually a scramble; the zero that servers put behind a scramble is not part of it. */
+  /** Usually a scramble: of 20 bytes, without the zero that servers put behind it, or MariaDB's of 32 random bytes, which have none behind them. */
   readonly data: Buffer;
 };
 
@@ -45,9 +46,10 @@ export function decodeAuthAnswer(payload: Uint8Array, capabilities: number): Aut
   }
 }
 
-/** Encodes an AuthSwitchRequest; a zero is put behind `data`. */
+/** Encodes an AuthSwitchRequest; a zero is put behind a scramble of 20 bytes. */
 export function encodeAuthSwitch({ plugin, data }: AuthSwitch): Buffer {
-  return new Writer().uint8(switchHeader).cstring(plugin).bytes(data).uint8(0).finish();
+  const writer = new Writer().uint8(switchHeader).cstring(plugin).bytes(data);
+  return (data.length === SCRAMBLE_BYTES ? writer.uint8(0) : writer).finish();
 }
 
 /** Encodes an AuthMoreData packet. */
@@ -64,5 +66,6 @@ function readSwitch(reader: Reader): AuthSwitch {
   if (reader.remaining === 0) return { plugin: 'mysql_old_password', data: Buffer.alloc(0) };
   const plugin = reader.cstring('plugin');
   const data = reader.rest();
-  return { plugin, data: Buffer.from(data.subarray(0, data.at(-1) === 0 ? -1 : undefined)) };
+  const terminated = data.length === SCRAMBLE_BYTES + 1 && data.at(-1) === 0;
+  return { plugin, data: Buffer.from(terminated ? data.subarray(0, SCRAMBLE_BYTES) : data) };
 }
