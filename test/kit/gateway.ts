@@ -22,6 +22,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CancelMessage } from '../../src/tunnel/cancel.ts';
 import { dialTunnel } from '../../src/tunnel/dial.ts';
 import { Dialer, type IncomingSession } from '../../src/tunnel/dialer.ts';
+import type { AnnouncedServer } from '../../src/tunnel/tunnel.ts';
 
 export const clusterName = 'proxy-test';
 export const sslRequest = Buffer.from('0000000804d2162f', 'hex');
@@ -101,6 +102,18 @@ export type GatewayOptions = {
   readonly trustedSources?: readonly string[];
   readonly authPort?: number;
   readonly knownDatabases?: readonly string[];
+  /** Listens for MySQL too; what of the configuration then differs. */
+  readonly mysql?: { readonly serverVersion?: string };
+};
+
+export type AgentOptions = {
+  readonly databases?: readonly string[];
+  /** Default postgres. */
+  readonly protocol?: string;
+  /** What is known of the databases' server. */
+  readonly server?: AnnouncedServer;
+  readonly health?: 'healthy' | 'unhealthy';
+  readonly cancelTag?: number;
 };
 
 export class TestGateway {
@@ -113,6 +126,8 @@ export class TestGateway {
   journal: 'written' | 'full' = 'written';
   readonly config: ProxyConfig;
   port = 0;
+  /** Where it greets clients of MySQL; 0: nowhere. */
+  mysqlPort = 0;
   readonly #agents: TestAgent[] = [];
 
   private constructor(cluster: TestCluster, credentials: Credentials, options: GatewayOptions) {
@@ -122,6 +137,8 @@ export class TestGateway {
       listenAddr: { host: '127.0.0.1', port: 0 },
       publicAddrs: [],
       mysqlPublicAddrs: [],
+      ...(options.mysql === undefined ? {} : { mysqlListenAddr: { host: '127.0.0.1', port: 0 } }),
+      ...(options.mysql?.serverVersion === undefined ? {} : { mysqlServerVersion: options.mysql.serverVersion }),
       httpsKeypairs: [],
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
       limits: {
@@ -180,15 +197,14 @@ export class TestGateway {
 
   static async start(cluster: TestCluster, options: GatewayOptions = {}): Promise<TestGateway> {
     const test = new TestGateway(cluster, await cluster.service('proxy'), options);
-    test.port = (await test.gateway.listen()).port;
+    const { port, mysql } = await test.gateway.listen();
+    test.port = port;
+    test.mysqlPort = mysql?.port ?? 0;
     return test;
   }
 
   /** An agent that serves `orders`, connected and announced. */
-  async agent(
-    onSession: (session: IncomingSession) => void,
-    options: { databases?: readonly string[]; health?: 'healthy' | 'unhealthy'; cancelTag?: number } = {},
-  ): Promise<TestAgent> {
+  async agent(onSession: (session: IncomingSession) => void, options: AgentOptions = {}): Promise<TestAgent> {
     const hostId = randomUUID();
     const agent = new TestAgent(this, hostId, await this.cluster.service('database', hostId), onSession, options);
     this.#agents.push(agent);
@@ -215,7 +231,7 @@ export class TestAgent {
     hostId: string,
     credentials: Credentials,
     onSession: (session: IncomingSession) => void,
-    options: { databases?: readonly string[]; health?: 'healthy' | 'unhealthy'; cancelTag?: number },
+    options: AgentOptions,
   ) {
     this.hostId = hostId;
     const context = tls.createSecureContext({
@@ -228,8 +244,9 @@ export class TestAgent {
       announcement: () => ({
         databases: (options.databases ?? ['orders']).map((name) => ({
           name,
-          protocol: 'postgres',
+          protocol: options.protocol ?? 'postgres',
           health: options.health ?? 'healthy',
+          ...(options.server === undefined ? {} : { server: options.server }),
         })),
         cancelTag: options.cancelTag ?? 7,
         draining: false,
