@@ -106,9 +106,10 @@ function fetchLocked(folder: string, stamp: string, fill: (target: string) => vo
     rmSync(`${folder}.failed`, { force: true });
     return undefined;
   } catch (error) {
-    rmSync(scratch, { recursive: true, force: true });
     const reason = reasonOf(error);
-    if (release !== undefined) writeFileSync(`${folder}.failed`, reason);
+    if (release === undefined) return reason;
+    rmSync(scratch, { recursive: true, force: true });
+    writeFileSync(`${folder}.failed`, reason);
     return reason;
   } finally {
     release?.();

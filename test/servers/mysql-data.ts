@@ -3,8 +3,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  accessSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   globSync,
   mkdirSync,
@@ -32,10 +34,22 @@ const known = new Map<string, Promise<string>>();
 export function preparedData(binaries: MysqlBinaries): Promise<string> {
   const digest = createHash('sha256').update(JSON.stringify([setup(binaries), baseArguments(binaries, '')]));
   const uid = serverOwner(binaries).uid ?? process.getuid?.() ?? 0;
-  const folder = join(binaries.cache, `data-${uid}-${digest.digest('hex').slice(0, 12)}`);
+  const folder = join(writable(binaries.cache, uid), `data-${uid}-${digest.digest('hex').slice(0, 12)}`);
   const asked = known.get(folder) ?? prepare(binaries, folder);
   known.set(folder, asked);
   return asked;
+}
+
+/** Root may have filled the cache that another user reads. */
+function writable(cache: string, uid: number): string {
+  try {
+    accessSync(cache, constants.W_OK);
+    return cache;
+  } catch {
+    const own = join(tmpdir(), `tessera-mysql-data-${uid}`);
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    return own;
+  }
 }
 
 /** What the server needs to find its own files, at any start. */
