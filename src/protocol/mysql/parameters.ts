@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ProtocolError } from '../../errors.ts';
 import { Reader } from '../../wire/reader.ts';
+import { readLenenc, readLenencBytes } from './lenenc.ts';
 import type { AuditedValue, BoundValues } from './records.ts';
 import { toBuffer, utf8Text } from './text.ts';
 import { auditedValue, binaryValueSize } from './values.ts';
@@ -110,8 +111,8 @@ export function decodeQueryAttributes(
   const bytes = toBuffer(payload);
   const reader = new Reader('mysql: COM_QUERY', 'MYSQL_QUERY', bytes, 1);
   const count = countOf(reader);
-  const sets = readLength(reader, 'parameter set count');
-  if (sets !== 1) throw reader.fault('BAD_SETS', `has ${sets} sets of attributes, expected 1`);
+  const sets = readLenenc(reader, 'parameter set count');
+  if (sets !== 1n) throw reader.fault('BAD_SETS', `has ${sets} sets of attributes, expected 1`);
   if (count === 0) return { sqlStart: reader.offset };
   const listing = new Listing(options.maxValuesBytes);
   const parameters = new Parameters(reader, listing, { ...NO_STATEMENT, queryAttributes: true });
@@ -166,7 +167,7 @@ class Parameters {
     const types: number[] = [];
     for (let index = 0; index < this.count; index += 1) {
       types.push(reader.uint8('type') | (reader.uint8('type flags') << 8));
-      if (this.#layout.queryAttributes) names.push(reader.bytes('name', readLength(reader, 'name length')));
+      if (this.#layout.queryAttributes) names.push(readLenencBytes(reader, 'name'));
     }
     return types;
   }
@@ -179,9 +180,9 @@ class Parameters {
     const size = binaryValueSize(code);
     if (size === undefined)
       throw this.#reader.fault('UNKNOWN_TYPE', `value ${index} has type ${code}, whose size is not known`);
-    const length = size === 'length-encoded' ? readLength(this.#reader, 'value length') : size;
-    const bytes = this.#reader.bytes('value', length);
-    this.#listing.add(name, length, (budget) => auditedValue(code, (type & unsignedFlag) !== 0, bytes, budget));
+    const bytes =
+      size === 'length-encoded' ? readLenencBytes(this.#reader, 'value') : this.#reader.bytes('value', size);
+    this.#listing.add(name, bytes.length, (budget) => auditedValue(code, (type & unsignedFlag) !== 0, bytes, budget));
   }
 }
 
@@ -212,29 +213,16 @@ class Listing {
 
 function readHeader(bytes: Buffer): { readonly statementId: number; readonly flags: number; readonly reader: Reader } {
   const reader = new Reader('mysql: COM_STMT_EXECUTE', 'MYSQL_EXECUTE', bytes, 1);
-  const statementId = reader.bytes('statement id', 4).readUInt32LE(0);
+  const statementId = reader.uint32LE('statement id');
   const flags = reader.uint8('flags');
   reader.skip('iteration count', 4);
   return { statementId, flags, reader };
 }
 
 function countOf(reader: Reader): number {
-  const count = readLength(reader, 'parameter count');
+  const count = Number(readLenenc(reader, 'parameter count'));
   if (count > maxParameters) throw reader.fault('BAD_COUNT', `has ${count} values, expected at most ${maxParameters}`);
   return count;
-}
-
-/** A length-encoded integer; one above 2^53 can not be a length of anything here. */
-function readLength(reader: Reader, field: string): number {
-  const first = reader.uint8(field);
-  if (first < 0xfb) return first;
-  if (first === 0xfb || first === 0xff)
-    throw reader.fault('BAD_LENGTH', `${field} begins with 0x${first.toString(16)}`);
-  if (first === 0xfc) return reader.bytes(field, 2).readUInt16LE(0);
-  if (first === 0xfd) return reader.bytes(field, 3).readUIntLE(0, 3);
-  const value = reader.bytes(field, 8).readBigUInt64LE(0);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.fault('BAD_LENGTH', `${field} is impossibly large`);
-  return Number(value);
 }
 
 /** Runs `read`; when the payload was cut, running into its end is no error. */
