@@ -210,5 +210,7 @@ export type ConversationOptions = {
   readonly flavour: 'mysql' | 'mariadb';
   /** The default database after sign-in; empty: none. */
   readonly databaseName: string;
+  /** SERVER_STATUS bits of the sign-in's OK: say how texts are read before the first answer. Absent: none is set. */
+  readonly status?: number;
   readonly policy: ConversationPolicy;
 };
