@@ -48,7 +48,7 @@ function escapeReadings(sql: Buffer, options: StatementOptions): readonly Escape
   const known = !options.noBackslashEscapes;
   const given = { escapes: known, escapesInDouble: known && options.ansiQuotes !== true };
   if (!sql.includes(0x5c)) return [given];
-  const may = sql.includes(0x3b) && /sql_mode/i.test(sql.latin1Slice()) ? [known, !known] : [known];
+  const may = sql.includes(0x3b) && /sql_mode/i.test(sql.toString('latin1')) ? [known, !known] : [known];
   const found: Escapes[] = [];
   for (const escapes of may) {
     found.push({ escapes, escapesInDouble: escapes && options.ansiQuotes !== true });

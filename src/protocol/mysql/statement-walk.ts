@@ -54,7 +54,7 @@ export class StatementWalk {
     if (isEnd(token)) return token;
     if (this.leadingWords.length < this.#maxLeadingWords) this.leadingWords.push(this.#word());
     const leads = first === TOKEN.word && this.#lexer.is('KILL') && this.kill === undefined;
-    const token = this.#body();
+    token = this.#body();
     if (leads && this.kill !== undefined) this.killLeads = true;
     return this.#skip(token);
   }
@@ -88,7 +88,7 @@ export class StatementWalk {
     }
     if (token !== TOKEN.integer) return token;
     const { start: shownStart, end: shownEnd } = lexer;
-    const id = Number(this.#bytes.latin1Slice(shownStart, shownEnd));
+    const id = Number(this.#bytes.toString('latin1', shownStart, shownEnd));
     token = this.#next();
     if (isEnd(token) && Number.isSafeInteger(id)) this.kill ??= { shownStart, shownEnd, id, what };
     return token;
@@ -127,7 +127,7 @@ export class StatementWalk {
 
   #word(): string {
     const { start, end } = this.#lexer;
-    return this.#bytes.latin1Slice(start, Math.min(end, start + maxWordBytes)).toUpperCase();
+    return this.#bytes.toString('latin1', start, Math.min(end, start + maxWordBytes)).toUpperCase();
   }
 
   /** The last token as a name. A number is none, but costs nothing to report. */
