@@ -1,4 +1,5 @@
 import { POSTGRES_TARGETS } from './postgres.ts';
+import { MYSQL_CODEC_TARGETS } from './targets/mysql-codec.ts';
 import { TUNNEL_TARGETS } from './targets/tunnel.ts';
 
 /** One decoder under attack. `run` gets one input cut into chunks; throwing a class of src/errors.ts (but BugError) is right, anything else a finding. */
@@ -10,7 +11,7 @@ export type FuzzTarget = {
 };
 
 /** Every target. To add one: export it from its own file beside this one and put it into this list. */
-const ALL: readonly FuzzTarget[] = [...POSTGRES_TARGETS, ...TUNNEL_TARGETS];
+const ALL: readonly FuzzTarget[] = [...POSTGRES_TARGETS, ...MYSQL_CODEC_TARGETS, ...TUNNEL_TARGETS];
 
 /** By name. */
 export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map(ALL.map((target) => [target.name, target]));
@@ -18,6 +19,7 @@ export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map(ALL.map((target)
 /** Names for several targets. */
 export const GROUPS: ReadonlyMap<string, readonly string[]> = new Map([
   ['postgres', POSTGRES_TARGETS.map((target) => target.name)],
+  ['mysql-codec', MYSQL_CODEC_TARGETS.map((target) => target.name)],
   ['tunnel', TUNNEL_TARGETS.map((target) => target.name)],
   ['all', [...TARGETS.keys()]],
 ]);

@@ -17,8 +17,6 @@ export const AUTH_PLUGIN = {
 
 /** What caching_sha2_password says in its data: the cached password fits, or the whole one is needed. */
 export const CACHING_SHA2 = { FAST_OK: 0x03, FULL_NEEDED: 0x04 } as const;
-/** Sent without TLS to have the server's public key. */
-export const CACHING_SHA2_KEY_REQUEST = Buffer.from([0x02]);
 
 /**
  * mysql_native_password: `SHA1(password) XOR SHA1(scramble, SHA1(SHA1(password)))`. Throws a ProtocolError `MYSQL_SCRAMBLE_LENGTH` unless the scramble has 20 bytes.
@@ -49,7 +47,7 @@ export function clearPassword(password: string): Buffer {
 
 /**
  * caching_sha2_password, full path without TLS: the password and a zero, XORed with the scramble and encrypted (RSA-OAEP, SHA-1) for the server's key. The key
- * must come from configuration: one that the server sends in clear proves nothing. Throws a ProtocolError `MYSQL_PUBLIC_KEY_BAD` (no RSA key of 2048 to
+ * must come from configuration: one that the server sends in clear (for a packet of 0x02) proves nothing. Throws a ProtocolError `MYSQL_PUBLIC_KEY_BAD` (no RSA key of 2048 to
  * 16384 bits, or a password too long for it), `MYSQL_SCRAMBLE_LENGTH`.
  */
 export function cachingSha2Encrypted(

@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CLIENT, MARIADB_CLIENT } from './capabilities.ts';
-import {
-  decodeGreeting,
-  encodeGreeting,
-  type Greeting,
-  isMariadb,
-  plainVersion,
-  SCRAMBLE_BYTES,
-  scrambleFrom,
-} from './greeting.ts';
+import { decodeGreeting, encodeGreeting, type Greeting, isMariadb } from './greeting.ts';
 
 /** As servers said them. */
 const recorded: readonly {
@@ -129,14 +121,9 @@ test('greeting: MariaDB is known by its version or by the bit that it leaves uns
   );
   assert.equal(isMariadb({ serverVersion: '11.8.9', capabilities: CLIENT.PROTOCOL_41 }), true);
   assert.equal(isMariadb({ serverVersion: '8.4.0', capabilities: CLIENT.LONG_PASSWORD }), false);
-  assert.equal(plainVersion('5.5.5-10.11.2-MariaDB'), '10.11.2-MariaDB');
-  assert.equal(plainVersion('9.7.4'), '9.7.4');
 });
 
-test('greeting: a scramble is printable and whole', () => {
-  const scramble = scrambleFrom(Buffer.from(Array.from({ length: SCRAMBLE_BYTES }, (_, index) => index * 13)));
-  assert.match(scramble.toString('latin1'), /^[%-~]{20}$/);
-  assert.throws(() => scrambleFrom(Buffer.alloc(19)), { code: 'BUG' });
+test('greeting: a scramble that a client would read otherwise is a bug', () => {
   const greeting = decodeGreeting(bytesOf(recorded[0]?.hex ?? ''));
   assert.throws(() => encodeGreeting({ ...greeting, scramble: Buffer.alloc(20) }), { code: 'BUG' });
   assert.throws(() => encodeGreeting({ ...greeting, scramble: Buffer.alloc(21, 1) }), { code: 'BUG' });

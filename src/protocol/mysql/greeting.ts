@@ -35,13 +35,6 @@ export type Greeting = {
 /** Bytes of the scramble in a greeting of ours. */
 export const SCRAMBLE_BYTES = 20;
 
-/** A scramble out of {@link SCRAMBLE_BYTES} random bytes: printable ASCII without `$`, as servers make them, since a zero would end it. */
-export function scrambleFrom(random: Uint8Array): Buffer {
-  if (random.length !== SCRAMBLE_BYTES) throw new BugError(`a scramble takes ${SCRAMBLE_BYTES} bytes`);
-  // 0x25 to 0x7e: ninety characters behind the dollar sign.
-  return Buffer.from(random).map((byte) => 0x25 + (byte % 90)) as Buffer;
-}
-
 /** Encodes a greeting's payload, with CLIENT.SECURE_CONNECTION and PLUGIN_AUTH or not as its capabilities say. */
 export function encodeGreeting(greeting: Greeting): Buffer {
   const { capabilities, scramble } = greeting;
@@ -97,11 +90,6 @@ export function decodeGreeting(payload: Buffer): Greeting {
 export function isMariadb(server: Pick<Greeting, 'serverVersion' | 'capabilities'> | string): boolean {
   if (typeof server === 'string') return /mariadb/i.test(server) || server.startsWith(replicationPrefix);
   return isMariadb(server.serverVersion) || !has(server.capabilities, CLIENT.LONG_PASSWORD);
-}
-
-/** The version without the `5.5.5-` that MariaDB 10 puts in front for old replicas. */
-export function plainVersion(serverVersion: string): string {
-  return serverVersion.startsWith(replicationPrefix) ? serverVersion.slice(replicationPrefix.length) : serverVersion;
 }
 
 const protocolVersion = 10;
