@@ -22,6 +22,7 @@ class Lines implements Dialogue {
   running = 0;
   atBoundary = true;
   finished = 0;
+  limit = 3;
   readonly terminated = false;
   readonly #recorder: Recorder;
   #kept = '';
@@ -33,7 +34,7 @@ class Lines implements Dialogue {
   }
 
   get saturated(): boolean {
-    return this.running >= 3;
+    return this.running >= this.limit;
   }
 
   fromClient(chunk: Buffer): Buffer {
@@ -285,16 +286,33 @@ test('a client that reads no answers is not read either', async () => {
   assert.equal(live.clientNear.unconsumed, 0);
 });
 
-test('a client that reads no answers gets no credit from a database that takes requests', async () => {
-  const live = setUp({ channels: { windowBytes: 1024 } });
+test('a client that reads no answers gets no credit from a database that takes every chunk late', async () => {
+  const live = setUp({ channels: { windowBytes: 1024 }, databaseChannels: { windowBytes: 64 } });
+  live.dialogue.limit = Number.POSITIVE_INFINITY;
   live.client.slow = true;
+  const chunk = `ask ${'x'.repeat(400)}\n${'no y\n'.repeat(100)}`;
+  for (let count = 0; count < 50; count++) await live.say(chunk);
+  const { bytesFromClient } = live.session.counters;
+  assert.ok(bytesFromClient < 8 * chunk.length, `it may not send on and on, sent ${bytesFromClient}`);
+  live.client.slow = false;
+  live.client.read();
+  await settle();
+  assert.equal(live.session.counters.bytesFromClient, 50 * chunk.length, 'and goes on once it reads');
+});
+
+test('a client that hears its answers gets no credit from a database that takes nothing', async () => {
+  const live = setUp({ channels: { windowBytes: 1024 }, databaseChannels: { windowBytes: 1 } });
+  live.dialogue.limit = Number.POSITIVE_INFINITY;
   live.database.slow = true;
-  for (let count = 0; count < 200; count++) await live.say(`ask ${'x'.repeat(30)}\nno ${'y'.repeat(30)}\n`);
-  live.dialogue.running = 0;
-  for (let round = 0; round < 20; round++) {
-    live.database.read();
-    await settle();
+  live.client.slow = true;
+  const chunk = `ask\n${'no \n'.repeat(255)}`;
+  for (let count = 0; count < 20; count++) {
+    await live.say(chunk);
+    for (let turn = 0; turn < 5; turn++) {
+      live.client.read();
+      await settle();
+    }
   }
   const { bytesFromClient } = live.session.counters;
-  assert.ok(bytesFromClient < 16 * 1024, `it may not send on and on, sent ${bytesFromClient}`);
+  assert.ok(bytesFromClient < 3 * chunk.length, `it may not send on and on, sent ${bytesFromClient}`);
 });

@@ -175,8 +175,8 @@ class Relay {
     if (this.#requests !== undefined) free = database.channel.write(this.#requests) && free;
     const answers = this.#dialogue.takeAnswers();
     const heard = answers === undefined || client.write(answers);
-    if (!free) this.#owedToClient += chunk.length;
-    else if (!heard) this.#owedForAnswers += chunk.length;
+    if (!heard) this.#owedForAnswers += chunk.length;
+    else if (!free) this.#owedToClient += chunk.length;
     else client.consumed(chunk.length);
     if (this.#dialogue.saturated) this.#blocked = true;
   }
@@ -184,9 +184,7 @@ class Relay {
   #databaseDrained(): void {
     const owed = this.#owedToClient;
     this.#owedToClient = 0;
-    // Who reads no answers gets no more asked, whatever the database takes.
-    if (this.#owedForAnswers > 0) this.#owedForAnswers += owed;
-    else if (owed > 0) this.#session.client.consumed(owed);
+    if (owed > 0) this.#session.client.consumed(owed);
   }
 
   #clientEnd(): void {
@@ -245,12 +243,14 @@ class Relay {
   }
 
   #clientDrained(): void {
+    const { client, database } = this.#session;
     const answered = this.#owedForAnswers;
     this.#owedForAnswers = 0;
-    if (answered > 0) this.#session.client.consumed(answered);
+    if (database.channel.congested) this.#owedToClient += answered;
+    else if (answered > 0) client.consumed(answered);
     const owed = this.#owedToDatabase;
     this.#owedToDatabase = 0;
-    if (owed > 0) this.#session.database.channel.consumed(owed);
+    if (owed > 0) database.channel.consumed(owed);
   }
 
   /** Results ride with the next statement's write; when none comes, they are written alone, a little later. */

@@ -63,6 +63,8 @@ export function liveSession(
     readonly request?: Partial<AccessRequest>;
     readonly database?: Partial<DatabaseConnection>;
     readonly channels?: ChannelPairOptions;
+    /** Default: as `channels`. */
+    readonly databaseChannels?: ChannelPairOptions;
     readonly over?: Partial<RelaySession>;
   } = {},
 ): LiveSession {
@@ -70,7 +72,7 @@ export function liveSession(
   const clock = new ManualClock();
   const recorder = new MemoryRecorder(trace);
   const [clientFar, clientNear] = channelPair(of.channels);
-  const [databaseNear, databaseFar] = channelPair(of.channels);
+  const [databaseNear, databaseFar] = channelPair(of.databaseChannels ?? of.channels);
   const ending = new AbortController();
   let cancelled = 0;
   const session: RelaySession = {
