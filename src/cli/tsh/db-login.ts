@@ -93,14 +93,16 @@ export async function issueAndKeep(
   path: string,
 ): Promise<DatabaseLogin> {
   const { proxy } = session.profile;
-  const [issued, listener] = await Promise.all([
-    issueOrExplain(connection, database, route),
-    // Asked each time: a listener may have been opened, moved or closed since the sign-in.
+  // Asked each time: a listener may have been opened, moved or closed since the sign-in.
+  const asked =
     route.protocol === 'mysql'
       ? askMysqlListener(parseProxyAddress(proxy), session.store.proxyAuthorities(proxy))
-      : undefined,
-  ]);
-  return keepLogin(issued, path, listener);
+      : undefined;
+  // Both are waited for, whichever fails: a call that is cut off in the middle would hold the process until its deadline.
+  const [issued, listener] = await Promise.allSettled([issueOrExplain(connection, database, route), asked]);
+  if (issued.status === 'rejected') throw issued.reason;
+  if (listener.status === 'rejected') throw listener.reason;
+  return keepLogin(issued.value, path, listener.value);
 }
 
 /** {@link requestRoute}, with what would be allowed added to a refusal. */

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Clock } from '../../telemetry/clock.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import type { Outcome } from '../command.ts';
 import { printTime } from '../duration.ts';
@@ -31,15 +32,15 @@ export type ProxyDbOptions = RouteOptions & {
   readonly format: Format;
 };
 
-/** What ends a tunnel that is running: `ends` in order, `cuts` at once. */
-export type TunnelEnd = { readonly ends: AbortSignal; readonly cuts: AbortSignal };
+/** What a tunnel runs by: `ends` ends it in order, `cuts` at once. */
+export type TunnelRun = { readonly ends: AbortSignal; readonly cuts: AbortSignal; readonly clock: Clock };
 
 /** Opens a local endpoint for one database and serves it until Ctrl-C. Exit code 0; 130 when a second Ctrl-C cut it. */
 export async function proxyDb(
   io: Io,
   name: string | undefined,
   options: ProxyDbOptions,
-  end?: TunnelEnd,
+  run?: TunnelRun,
 ): Promise<Outcome> {
   const listen = listenAddress(options);
   if (options.tunnel !== true)
@@ -49,8 +50,8 @@ export async function proxyDb(
   if (listen.anywhere) warnAnywhere(io, listen.host);
   const session = openSession(io, options);
   const route = await routeTo(io, session, name, options);
-  using signals = end === undefined ? processSignals() : { ...end, [Symbol.dispose]: () => {} };
-  return serve(io, session, route, listen, options, signals);
+  using running = run === undefined ? processSignals() : { ...run, [Symbol.dispose]: () => {} };
+  return serve(io, session, route, listen, options, running);
 }
 
 async function serve(
@@ -59,7 +60,7 @@ async function serve(
   route: TunnelRoute,
   listen: ListenAddress,
   options: ProxyDbOptions,
-  end: TunnelEnd,
+  { ends, cuts, clock }: TunnelRun,
 ): Promise<Outcome> {
   const over = new AbortController();
   let tunnel: Tunnel | undefined;
@@ -76,12 +77,12 @@ async function serve(
     tell: (line) => view.line(line),
     asking: canAsk ? (ask) => view.whileAsking(ask) : undefined,
     onCancelled: () => over.abort(),
-    clock: systemClock,
+    clock,
   });
   try {
     await announce(io, route, listen, tunnel, options);
     view.start();
-    await aborted(AbortSignal.any([end.ends, end.cuts, over.signal]));
+    await aborted(AbortSignal.any([ends, cuts, over.signal]));
     view.close();
     const { open } = tunnel.endpoint.totals();
     tell(
@@ -90,8 +91,8 @@ async function serve(
         ? 'tunnel closed'
         : `closing ${open === 1 ? '1 connection' : `${open} connections`}; Ctrl-C again cuts`,
     );
-    await Promise.race([tunnel.close(), aborted(end.cuts)]);
-    return end.cuts.aborted ? CUT_EXIT : 0;
+    await Promise.race([tunnel.close(), aborted(cuts)]);
+    return cuts.aborted ? CUT_EXIT : 0;
   } finally {
     view.close();
     tunnel.destroy();
@@ -115,7 +116,7 @@ async function routeTo(
     const known = activeLogin(session.store, session.profile, database.name, io.nowMs());
     if (known !== undefined && fits(known)) return routeOfLogin(known);
     const issued = issueOrExplain(connection, database, routeFor(database, options, known));
-    return routeOfIssued(await withProgress(io, 'getting a certificate', issued));
+    return routeOfIssued(await withProgress(io, 'getting a certificate', issued), io.nowMs());
   } finally {
     connection.close();
   }
@@ -185,7 +186,7 @@ function warnAnywhere(io: Io, host: string): void {
 }
 
 /** Ctrl-C or TERM ends in order, another one cuts; HUP (the terminal is gone) ends too. */
-function processSignals(): TunnelEnd & Disposable {
+function processSignals(): TunnelRun & Disposable {
   const [ends, cuts] = [new AbortController(), new AbortController()];
   const onSignal = (): void => {
     if (ends.signal.aborted) cuts.abort();
@@ -195,6 +196,7 @@ function processSignals(): TunnelEnd & Disposable {
   return {
     ends: ends.signal,
     cuts: cuts.signal,
+    clock: systemClock,
     [Symbol.dispose]: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal),
   };
 }

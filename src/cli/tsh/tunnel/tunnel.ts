@@ -105,13 +105,13 @@ export function routeOfLogin(login: DatabaseLogin): TunnelRoute {
   if (pair === undefined)
     throw failure('NOT_LOGGED_IN', `not logged in to ${login.service}`, `tsh db login ${login.service}`);
   const { service, protocol, user, database } = login;
-  return { service, protocol, user, database, credential: credentialOf(pair) };
+  return { service, protocol, user, database, credential: credentialOf(pair, pair.x509.validFromDate.getTime()) };
 }
 
 /** The route of a certificate that is nowhere but in memory. */
-export function routeOfIssued(issued: IssuedRoute): TunnelRoute {
+export function routeOfIssued(issued: IssuedRoute, nowMs: number): TunnelRoute {
   const { service, protocol, user, database } = issued;
-  return { service, protocol, user, database, credential: credentialOf(issued) };
+  return { service, protocol, user, database, credential: credentialOf(issued, nowMs) };
 }
 
 /** From the session that is on disk now, which may be a newer one than the tunnel began with. */
@@ -123,19 +123,22 @@ async function renew(
   const now = openSession(io, { proxy: session.profile.proxy, user: session.profile.user });
   const connection = await connectSession(io, now);
   try {
-    return credentialOf(await requestRoute(connection, { service, protocol, user, database }));
+    return credentialOf(await requestRoute(connection, { service, protocol, user, database }), io.nowMs());
   } finally {
     connection.close();
   }
 }
 
-function credentialOf(pair: { readonly certificate: string; readonly privateKey: string }): RouteCredential {
-  const x509 = new X509Certificate(pair.certificate);
+/** `sinceMs`: a certificate's own beginning is set back a little for clocks that differ. */
+function credentialOf(
+  pair: { readonly certificate: string; readonly privateKey: string },
+  sinceMs: number,
+): RouteCredential {
   return {
     certificate: pair.certificate,
     privateKey: pair.privateKey,
-    validFromMs: x509.validFromDate.getTime(),
-    expiresMs: x509.validToDate.getTime(),
+    validFromMs: sinceMs,
+    expiresMs: new X509Certificate(pair.certificate).validToDate.getTime(),
   };
 }
 

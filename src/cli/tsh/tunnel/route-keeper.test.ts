@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { createAuthority } from '../../../pki/authority.ts';
+import { issueCertificate } from '../../../pki/issue.ts';
+import { generateKeyPair } from '../../../pki/keys.ts';
+import { userProfile } from '../../../pki/profiles.ts';
+import { ManualClock } from '../../../telemetry/manual-clock.ts';
+import { Cancelled, failure } from '../../failure.ts';
+import { TunnelRefused } from './refusal.ts';
+import type { RouteCredential, RouteKeeperOptions } from './route-keeper.ts';
+import { RouteKeeper } from './route-keeper.ts';
+
+const HOUR = 3_600_000;
+let pair: { readonly certificate: string; readonly privateKey: string; readonly authority: string };
+
+before(async () => {
+  const authority = await createAuthority('user', 'fake', () => Date.now());
+  const { privateKeyPem, publicKeyDer } = generateKeyPair();
+  const who = { kind: 'user', user: 'alice', userKind: 'local', roles: [], traits: {} } as const;
+  const { pem } = await issueCertificate(authority, userProfile(who), { publicKeyDer, ttlMs: HOUR, nowMs: Date.now() });
+  pair = { certificate: pem, privateKey: privateKeyPem, authority: authority.certificatePem };
+});
+
+type World = {
+  readonly clock: ManualClock;
+  readonly told: string[];
+  /** When the session on disk ends; undefined: signed out. */
+  sessionEndsMs: number | undefined;
+  /** How long a certificate lives when the session allows it. */
+  ttlMs: number;
+  issued: number;
+  problem?: Error;
+  cancelled: boolean;
+  readonly keeper: RouteKeeper;
+};
+
+/** A keeper whose certificates are what the test says they are; TLS itself is not looked at here. */
+function world(options: {
+  readonly ttlMs: number;
+  readonly sessionMs: number;
+  readonly signIn?: (of: World) => Promise<void>;
+}): World {
+  const clock = new ManualClock();
+  const credential = (now: number, ends: number): RouteCredential => ({
+    certificate: pair.certificate,
+    privateKey: pair.privateKey,
+    validFromMs: now,
+    expiresMs: Math.min(now + state.ttlMs, ends),
+  });
+  const state: Omit<World, 'keeper'> & { keeper?: RouteKeeper } = {
+    clock,
+    told: [],
+    sessionEndsMs: clock.now() + options.sessionMs,
+    ttlMs: options.ttlMs,
+    issued: 0,
+    cancelled: false,
+  };
+  const { signIn } = options;
+  const given: RouteKeeperOptions = {
+    name: 'orders',
+    signInCommand: 'tsh login --proxy=p:1 --user=alice',
+    authorities: () => [pair.authority],
+    async issue() {
+      if (state.problem !== undefined) throw state.problem;
+      const ends = state.sessionEndsMs;
+      if (ends === undefined || ends <= clock.now()) throw failure('SESSION_EXPIRED', 'the session ended', 'tsh login');
+      state.issued += 1;
+      return credential(clock.now(), ends);
+    },
+    sessionEndsMs: () => state.sessionEndsMs,
+    signIn: signIn === undefined ? undefined : () => signIn(whole),
+    onCancelled: () => (state.cancelled = true),
+    tell: (line) => state.told.push(line),
+    clock,
+  };
+  const keeper = new RouteKeeper(credential(clock.now(), clock.now() + options.sessionMs), given);
+  const whole = Object.assign(state, { keeper });
+  return whole;
+}
+
+function refusal(reason: string, text: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof TunnelRefused, String(error));
+    assert.equal(error.refusal.reason, reason);
+    assert.match(`${error.refusal.message}\n${error.refusal.hint}`, text);
+    return true;
+  };
+}
+
+test('renews at three quarters of its life, again and again, while the sign-in lasts longer', async () => {
+  const at = world({ ttlMs: HOUR, sessionMs: 10 * HOUR });
+  await at.clock.advanceSettling(0.74 * HOUR);
+  assert.equal(at.issued, 0);
+  await at.clock.advanceSettling(0.02 * HOUR);
+  assert.equal(at.issued, 1);
+  assert.match(at.told.join('\n'), /^certificate for orders renewed, good until 2026-01-01 01:45:00 UTC$/);
+  await at.clock.advanceSettling(5 * HOUR);
+  assert.equal(at.issued, 7);
+  await at.keeper.context();
+  at.keeper.close();
+  assert.equal(at.clock.pendingTimers, 0);
+});
+
+test('a certificate that ends with the sign-in is not asked for again in vain; nobody to ask: refuses, and says once what to type', async () => {
+  const at = world({ ttlMs: 12 * HOUR, sessionMs: 2 * HOUR });
+  await at.clock.advanceSettling(2 * HOUR - 6000);
+  assert.equal(at.issued, 0);
+  assert.deepEqual(at.told, []);
+  await at.keeper.context();
+  await at.clock.advanceSettling(7000);
+  const words = /the sign-in has ended\nin a terminal: tsh login --proxy=p:1 --user=alice/;
+  for (let i = 0; i < 3; i += 1) await assert.rejects(at.keeper.context(), refusal('signed-out', words));
+  assert.equal(at.told.length, 1);
+  assert.match(at.told[0] ?? '', /ended; new connections are refused until somebody types: tsh login --proxy=p:1/);
+  // Somebody signs in elsewhere: the next connection takes it up.
+  at.sessionEndsMs = at.clock.now() + 10 * HOUR;
+  await at.keeper.context();
+  assert.equal(at.issued, 1);
+  at.keeper.close();
+});
+
+test('a sign-in that was made anew in time is taken up without a word from anybody', async () => {
+  const at = world({ ttlMs: 12 * HOUR, sessionMs: 2 * HOUR });
+  await at.clock.advanceSettling(HOUR);
+  at.sessionEndsMs = at.clock.now() + 10 * HOUR;
+  await at.clock.advanceSettling(1.5 * HOUR);
+  await at.keeper.context();
+  assert.equal(at.issued, 1);
+  assert.match(at.told.join('\n'), /^certificate for orders renewed/);
+  at.keeper.close();
+});
+
+test('asks only when the sign-in has ended, refuses meanwhile, and goes on with the answer', async () => {
+  const answer = Promise.withResolvers<void>();
+  let asked = 0;
+  const at = world({
+    ttlMs: 12 * HOUR,
+    sessionMs: HOUR,
+    async signIn(of) {
+      asked += 1;
+      await answer.promise;
+      of.sessionEndsMs = of.clock.now() + 8 * HOUR;
+    },
+  });
+  await at.clock.advanceSettling(HOUR - 6000);
+  assert.equal(asked, 0);
+  await at.clock.advanceSettling(6000);
+  assert.equal(asked, 1);
+  await assert.rejects(
+    at.keeper.context(),
+    refusal('signed-out', /answer the question in the terminal where tsh runs/),
+  );
+  answer.resolve();
+  await at.clock.advanceSettling(0);
+  await at.keeper.context();
+  assert.deepEqual([asked, at.issued], [1, 1]);
+  at.keeper.close();
+});
+
+test('a sign-in that failed is asked for again at the next connection; Ctrl-C at the question ends the tunnel', async () => {
+  const errors = [failure('SIGN_IN_REFUSED', 'could not sign in', 'try again'), new Cancelled()];
+  const at = world({
+    ttlMs: HOUR,
+    sessionMs: HOUR,
+    signIn: () => Promise.reject(errors.shift() ?? new Error('asked too often')),
+  });
+  await at.clock.advanceSettling(HOUR);
+  assert.match(at.told.at(-1) ?? '', /^could not sign in; asked again at the next connection$/);
+  assert.equal(at.cancelled, false);
+  await assert.rejects(at.keeper.context(), TunnelRefused);
+  await at.clock.advanceSettling(0);
+  assert.equal(at.cancelled, true);
+  at.keeper.close();
+});
+
+test('Auth is away: the certificate serves to its end, told once, then connections are refused with the reason; tried again until it works', async () => {
+  const at = world({ ttlMs: HOUR, sessionMs: 10 * HOUR });
+  at.problem = failure('AUTH_UNREACHABLE', 'auth service not reachable', 'check the network');
+  await at.clock.advanceSettling(0.9 * HOUR);
+  await at.keeper.context();
+  assert.deepEqual(at.told, [
+    'the certificate for orders can not be renewed: auth service not reachable; trying again every 30 s',
+  ]);
+  await at.clock.advanceSettling(0.2 * HOUR);
+  await assert.rejects(
+    at.keeper.context(),
+    refusal('denied', /has ended and can not be renewed: auth service not reachable/),
+  );
+  delete at.problem;
+  await at.clock.advanceSettling(31_000);
+  await at.keeper.context();
+  at.keeper.close();
+  assert.equal(at.clock.pendingTimers, 0);
+});
+
+test('who signs out is refused at once, although the certificate in memory would still be good', async () => {
+  const at = world({ ttlMs: HOUR, sessionMs: 10 * HOUR });
+  at.sessionEndsMs = undefined;
+  await assert.rejects(at.keeper.context(), refusal('signed-out', /the sign-in has ended/));
+  at.keeper.close();
+});
