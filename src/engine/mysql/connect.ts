@@ -3,6 +3,7 @@ import { BugError } from '../../errors.ts';
 import { isMariadb } from '../../protocol/mysql/greeting.ts';
 import { readTrack, trackedSchema, withoutRedirect } from '../../protocol/mysql/session-track.ts';
 import { connectError, within } from '../connect-limit.ts';
+import { DatabaseRefusal } from '../database-refusal.ts';
 import type { AccessRequest, DatabaseConnection, DatabaseTarget } from '../engine.ts';
 import { type Canceller, cancelAtDatabase } from './cancel.ts';
 import { MysqlDatabase } from './database.ts';
@@ -54,18 +55,23 @@ function connectionOf(loggedIn: LoggedIn, canceller: Canceller): DatabaseConnect
   };
 }
 
-/** Throws a ProtocolError for session state that is none. */
+/** Throws a ProtocolError for session state that is none; DatabaseRefusal when the database took the name for another one than was authorized, as with `lower_case_table_names`. */
 function detailsOf({ greeting, flags, ok }: LoggedIn, databaseName: string, early: Buffer): MysqlDatabase {
   const told = ok.track === undefined ? undefined : trackedSchema(readTrack(ok.track));
+  if (told !== undefined && told !== databaseName) throw otherDatabase(told);
   return new MysqlDatabase({
     capabilities: flags.capabilities,
     extended: flags.extended,
     flavour: isMariadb(greeting) ? 'mariadb' : 'mysql',
     status: ok.status,
     track: ok.track === undefined ? undefined : withoutRedirect(ok.track),
-    databaseName: told ?? databaseName,
     early,
   });
+}
+
+function otherDatabase(told: string): DatabaseRefusal {
+  const message = `the server calls this database "${told.slice(0, 64)}": ask for it by that name`;
+  return new DatabaseRefusal({ code: '1049/42000', message });
 }
 
 /** With TLS 1.3 a database refuses our certificate only now, by an alert or by just closing. */

@@ -9,8 +9,6 @@ export class MysqlDatabase {
   readonly status: number;
   /** Session state that the database told with its OK, as `OkPacket.track` holds it, without redirection. */
   readonly track: Buffer | undefined;
-  /** The default database as the database itself calls it, when it said; else as it was asked for. Empty: none. */
-  readonly databaseName: string;
   /** Bytes behind that OK, not yet consumed. */
   readonly early: Buffer;
 
@@ -20,7 +18,6 @@ export class MysqlDatabase {
     this.flavour = fields.flavour;
     this.status = fields.status;
     this.track = fields.track;
-    this.databaseName = fields.databaseName;
     this.early = fields.early;
   }
 }

@@ -115,8 +115,8 @@ class SignIn {
     if (this.#plugin === AUTH_PLUGIN.PARSEC && !this.#salted) {
       this.#salted = true;
       const salt = decodeParsecSalt(data);
-      const scramble = scramble32(this.#scramble);
-      this.#say(await parsecResponse({ password: this.#text, salt, scramble, nonce: randomBytes(32) }));
+      const nonce = randomBytes(32);
+      this.#say(await parsecResponse({ password: this.#text, salt, scramble: this.#scramble, nonce }));
       return;
     }
     throw unexpected(`data for ${named(this.#plugin)}`);
@@ -130,7 +130,7 @@ class SignIn {
       case AUTH_PLUGIN.CACHING_SHA2:
         return cachingSha2Response(this.#text, this.#scramble);
       case AUTH_PLUGIN.ED25519:
-        return ed25519Response(this.#text, scramble32(this.#scramble));
+        return ed25519Response(this.#text, this.#scramble);
       case AUTH_PLUGIN.PARSEC:
         // Asks for the salt.
         return Buffer.alloc(0);
@@ -161,11 +161,6 @@ class SignIn {
     this.#options.write(encodePacket(this.#sequence, payload));
     this.#sequence = (this.#sequence + 1) & 0xff;
   }
-}
-
-/** A scramble whose last byte is zero looks as if a zero had been put behind it. */
-function scramble32(scramble: Buffer): Buffer {
-  return scramble.length === 31 ? Buffer.concat([scramble, Buffer.alloc(1)]) : scramble;
 }
 
 function refusalOf(error: ServerError): DatabaseRefusal {
