@@ -123,6 +123,7 @@ export const EVENTS = {
       statement_id: 'int?',
       schema_name: 'text?',
       process_id: 'int?',
+      argument: 'text?',
       severity: 'text?',
       function_oid: 'int?',
       error: 'text',

@@ -118,6 +118,11 @@ const requests: readonly { readonly request: Request; readonly code: string; rea
     code: 'TMY11I',
     fields: { process_id: 5, process_id_in_database: 5 },
   },
+  {
+    request: asked({ command: 'COM_PROCESS_KILL', argument: '6' }),
+    code: 'TMY11I',
+    fields: { process_id: 6 },
+  },
   { request: asked({ command: 'COM_DEBUG' }), code: 'TMY12I', fields: {} },
   { request: asked({ command: 'COM_REFRESH', argument: '1' }), code: 'TMY13I', fields: { subcommand: '1' } },
   { request: asked({ command: 'COM_REFRESH' }), code: 'TMY13I', fields: {} },
@@ -207,6 +212,8 @@ for (const { request, code, fields } of requests) {
     assert.equal(refused['db_query'], (request.prepared?.text ?? request.text)?.text ?? '');
     assert.equal(refused['command'], command === 'COM_QUERY' ? undefined : command);
     assert.equal(refused['schema_name'], request.databaseName);
+    assert.equal(refused['process_id'], request.kill?.shownId);
+    assert.equal(refused['argument'], request.argument);
     assert.equal(events.statements, 0);
   });
 }

@@ -133,7 +133,7 @@ function administration(request: Request): Row {
     case 'COM_SHUTDOWN':
       return ['db.session.mysql.shut_down', 'TMY10I', ''];
     case 'COM_PROCESS_KILL':
-      return ['db.session.mysql.process_kill', 'TMY11I', killJson(request).slice(1)];
+      return ['db.session.mysql.process_kill', 'TMY11I', processJson(request)];
     case 'COM_DEBUG':
       return ['db.session.mysql.debug', 'TMY12I', ''];
     case 'COM_REFRESH':
@@ -188,6 +188,13 @@ function killJson({ kill }: Request): string {
   return kill === undefined ? '' : `,"process_id":${kill.shownId},"process_id_in_database":${kill.realId}`;
 }
 
+/** COM_PROCESS_KILL: a number that is not one of ours goes on as it is. */
+function processJson(request: Request): string {
+  if (request.kill !== undefined) return killJson(request).slice(1);
+  const id = Number(request.argument);
+  return Number.isSafeInteger(id) ? `"process_id":${id}` : '';
+}
+
 function valuesJson(bound: BoundValues | undefined): string {
   if (bound === undefined || bound.count === 0) return '';
   const values = bound.values.map(({ value }) => value);
@@ -207,12 +214,13 @@ function cutJson(key: string, { sha256, bytes, count }: BoundValues): string {
 
 /** What was asked, as far as it says what the error is about. */
 function failedJson(request: Request): string {
-  const { command, statementId, databaseName, kill } = request;
+  const { command, statementId, databaseName, kill, argument } = request;
   let json = textOf('db_query', request);
   if (command !== 'COM_QUERY') json += `,"command":"${command}"`;
   if (statementId !== undefined) json += `,"statement_id":${statementId}`;
   if (databaseName !== undefined) json += `,"schema_name":${JSON.stringify(databaseName)}`;
   if (kill !== undefined) json += `,"process_id":${kill.shownId}`;
+  if (argument !== undefined) json += `,"argument":${JSON.stringify(argument)}`;
   return json;
 }
 
