@@ -1,4 +1,5 @@
 /** For tests of this folder: one TLS port that answers like a proxy and, behind ALPN `tessera-auth`, like an Auth Service with a memory. */
+import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -64,24 +65,7 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
   };
   const sockets = new Set<tls.TLSSocket>();
   const auth = http2.createServer(adapter(cluster, { host, user, db }));
-  const ping = createServer((request, response) => {
-    const found = request.url === '/webapi/ping';
-    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
-    response.end(
-      found
-        ? JSON.stringify({
-            cluster_name: 'fake',
-            server_version: '0',
-            proxy: {
-              public_addr: cluster.proxy,
-              ...(cluster.mysqlListener === undefined ? {} : { mysql_public_addr: cluster.mysqlListener }),
-            },
-            host_authorities: [(cluster.lies ? liar : host).certificatePem],
-            ca_pins: [host.pin],
-          })
-        : '{}',
-    );
-  });
+  const ping = pingServer(cluster, () => (cluster.lies ? liar : host).certificatePem);
   const inner = tls.createSecureContext(await serverIdentity(host, 'auth', []));
   const lying = tls.createSecureContext(await serverIdentity(liar, 'auth', []));
   const server = tls.createServer(
@@ -107,6 +91,23 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
   server.listen(0, '127.0.0.1', listening.resolve);
   await listening.promise;
   return Object.assign(cluster, { proxy: `localhost:${(server.address() as AddressInfo).port}` });
+}
+
+/** The two documents of a proxy's web end. */
+function pingServer(cluster: FakeCluster, hostAuthority: () => string): Server {
+  return createServer((request, response) => {
+    const found = request.url === '/webapi/ping';
+    const listener = cluster.mysqlListener === undefined ? {} : { mysql_public_addr: cluster.mysqlListener };
+    const picture = {
+      cluster_name: 'fake',
+      server_version: '0',
+      proxy: { public_addr: cluster.proxy, ...listener },
+      host_authorities: [hostAuthority()],
+      ca_pins: [cluster.pin],
+    };
+    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(found ? picture : {}));
+  });
 }
 
 /** A terminal of a test: no TTY, `input` as lines of stdin, everything written kept. */

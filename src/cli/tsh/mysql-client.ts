@@ -22,12 +22,15 @@ export const mysqlClient: NativeClient = {
   }),
   environment: (section) => ({ MYSQL_GROUP_SUFFIX: `_${section}` }),
   commandLine: (io, info) => {
-    const flavor = findFlavor(io)?.flavor ?? 'mysql';
-    return [flavor, ...targetOptions(flavor, { kind: 'proxy', info })].map(shellQuote).join(' ');
+    const found = findClient(io);
+    const flavor = found?.flavor ?? 'mysql';
+    const noPassword = found === undefined ? [] : withoutPassword(io, found);
+    return [flavor, ...targetOptions(flavor, { kind: 'proxy', info }), ...noPassword].map(shellQuote).join(' ');
   },
   interactive: (io, target, args) => {
-    const { path, flavor } = client(io);
-    return { path, args: [...targetOptions(flavor, target), ...args], env: environmentWith(io, MISLEADING, {}) };
+    const found = client(io);
+    const options = [...targetOptions(found.flavor, target), ...withoutPassword(io, found), ...args];
+    return { path: found.path, args: options, env: environmentWith(io, MISLEADING, {}) };
   },
   script: (io, target) => {
     const { path, flavor } = client(io);
@@ -73,14 +76,7 @@ type Flavor = 'mariadb' | 'mysql';
 function targetOptions(flavor: Flavor, target: ClientTarget): string[] {
   if (target.kind === 'socket') {
     const clear = flavor === 'mysql' ? '--ssl-mode=DISABLED' : '--skip-ssl';
-    return [
-      '--host=localhost',
-      '--protocol=SOCKET',
-      `--socket=${target.path}`,
-      ...who(target),
-      '--skip-password',
-      clear,
-    ];
+    return ['--host=localhost', '--protocol=SOCKET', `--socket=${target.path}`, ...who(target), clear];
   }
   const { info } = target;
   return [
@@ -88,7 +84,6 @@ function targetOptions(flavor: Flavor, target: ClientTarget): string[] {
     `--port=${info.port}`,
     '--protocol=TCP',
     ...who(info),
-    '--skip-password',
     `--ssl-ca=${info.ca}`,
     `--ssl-cert=${info.cert}`,
     `--ssl-key=${info.key}`,
@@ -106,7 +101,7 @@ function who(of: { readonly user: string; readonly database: string }): string[]
 type Client = { readonly path: string; readonly flavor: Flavor };
 
 function client(io: Io): Client {
-  const found = findFlavor(io);
+  const found = findClient(io);
   if (found !== undefined) return found;
   throw failure(
     'CLIENT_MISSING',
@@ -116,7 +111,7 @@ function client(io: Io): Client {
 }
 
 /** `mariadb` is what it says; a program called `mysql` may be either. */
-function findFlavor(io: Io): Client | undefined {
+function findClient(io: Io): Client | undefined {
   const mariadb = findProgram(io, 'mariadb');
   if (mariadb !== undefined) return { path: mariadb, flavor: 'mariadb' };
   const mysql = findProgram(io, 'mysql');
@@ -124,16 +119,29 @@ function findFlavor(io: Io): Client | undefined {
 }
 
 function flavorOf(io: Io, path: string): Flavor {
+  return /mariadb/i.test(outputOf(io, path, ['--no-defaults', '--version'])) ? 'mariadb' : 'mysql';
+}
+
+/**
+ * A password that stands in an option file is meant for another server and is not sent. Only said when there is one: mysql warns of every flag about passwords, of
+ * this one too.
+ */
+function withoutPassword(io: Io, { path, flavor }: Client): string[] {
+  const isSet = flavor === 'mariadb' || /--(loose[-_])?pass(w|$|=)/m.test(outputOf(io, path, ['--print-defaults']));
+  return isSet ? ['--skip-password'] : [];
+}
+
+/** Empty when it fails. */
+function outputOf(io: Io, path: string, args: readonly string[]): string {
   try {
-    const version = execFileSync(path, ['--no-defaults', '--version'], {
+    return execFileSync(path, args, {
       encoding: 'utf8',
       timeout: VERSION_TIMEOUT_MS,
       stdio: ['ignore', 'pipe', 'ignore'],
       env: environmentWith(io, MISLEADING, {}),
     });
-    return /mariadb/i.test(version) ? 'mariadb' : 'mysql';
   } catch {
-    return 'mysql';
+    return '';
   }
 }
 

@@ -52,7 +52,7 @@ async function signedIn(): Promise<string> {
 function fakeClient(home: string, name: string, kind: 'MariaDB' | 'MySQL', rest: string): string {
   const bin = join(home, 'bin');
   mkdirSync(bin, { recursive: true });
-  const script = `#!/bin/sh\nfor a in "$@"; do [ "$a" = --version ] && echo "${name} Ver 1 ${kind}" && exit 0; done\n${rest}\n`;
+  const script = `#!/bin/sh\nfor a in "$@"; do case "$a" in --version) echo "${name} Ver 1 ${kind}"; exit 0;; --print-defaults) echo "$DEFAULTS"; exit 0;; esac; done\n${rest}\n`;
   writeFileSync(join(bin, name), script, { mode: 0o755 });
   return `${bin}:/bin:/usr/bin`;
 }
@@ -110,8 +110,18 @@ test("logout takes the groups out; a new file is the owner's alone", async () =>
 
 const flavors = [
   { name: 'mysql', program: 'mysql', kind: 'MySQL', want: /^mysql .*--ssl-mode=VERIFY_IDENTITY\n$/ },
-  { name: 'mysql that is MariaDB', program: 'mysql', kind: 'MariaDB', want: /^mariadb .*--ssl-verify-server-cert\n$/ },
-  { name: 'mariadb', program: 'mariadb', kind: 'MariaDB', want: /^mariadb .*--ssl-verify-server-cert\n$/ },
+  {
+    name: 'mysql that is MariaDB',
+    program: 'mysql',
+    kind: 'MariaDB',
+    want: /^mariadb .*--ssl-verify-server-cert --skip-password\n$/,
+  },
+  {
+    name: 'mariadb',
+    program: 'mariadb',
+    kind: 'MariaDB',
+    want: /^mariadb .*--ssl-verify-server-cert --skip-password\n$/,
+  },
 ] as const;
 for (const row of flavors) {
   test(`db config --format=cmd is a whole command line for ${row.name}`, async () => {
@@ -123,7 +133,7 @@ for (const row of flavors) {
     assert.match(config.out, row.want);
     assert.match(
       config.out,
-      /^\w+ --host=db\.example\.com --port=3036 --protocol=TCP --user=reader --database=shop --skip-password --ssl-ca=\S+certs\.pem --ssl-cert=\S+shop\.crt --ssl-key=\S+shop\.key /,
+      /^\w+ --host=db\.example\.com --port=3036 --protocol=TCP --user=reader --database=shop --ssl-ca=\S+certs\.pem --ssl-cert=\S+shop\.crt --ssl-key=\S+shop\.key /,
     );
   });
 }
@@ -184,8 +194,21 @@ test('db connect goes to the listener with everything said on the command line',
   assert.equal(result.code, 3, result.err);
   assert.match(
     readFileSync(join(home, 'seen'), 'utf8'),
-    /^\|--host=db\.example\.com --port=3036 --protocol=TCP --user=reader --database=shop --skip-password --ssl-ca=\S+ --ssl-cert=\S+ --ssl-key=\S+ --ssl-mode=VERIFY_IDENTITY -e select 1\n$/,
+    /^\|--host=db\.example\.com --port=3036 --protocol=TCP --user=reader --database=shop --ssl-ca=\S+ --ssl-cert=\S+ --ssl-key=\S+ --ssl-mode=VERIFY_IDENTITY -e select 1\n$/,
   );
+});
+
+test('a password of an option file is for another server', async () => {
+  cluster.mysqlListener = 'db.example.com:3036';
+  const home = await signedIn();
+  const path = fakeClient(home, 'mysql', 'MySQL', 'echo "$*" > "$HOME_OUT"');
+  const env = {
+    PATH: path,
+    HOME_OUT: join(home, 'seen'),
+    DEFAULTS: 'mysql would have been started with\n--password=*****',
+  };
+  assert.equal((await tsh(home, ['db', 'connect', 'shop'], '', env)).code, 0);
+  assert.match(readFileSync(join(home, 'seen'), 'utf8'), / --ssl-mode=VERIFY_IDENTITY --skip-password\n$/);
 });
 
 /** Reads the greeting from the socket that it is given. */
@@ -213,7 +236,7 @@ for (const row of [
     const seen = readFileSync(join(home, 'seen'), 'utf8');
     assert.match(
       seen,
-      /^greetings --host=localhost --protocol=SOCKET --socket=\S+mysql\.sock --user=reader --database=shop --skip-password --ssl-mode=DISABLED\ndrwx------\n$/,
+      /^greetings --host=localhost --protocol=SOCKET --socket=\S+mysql\.sock --user=reader --database=shop --ssl-mode=DISABLED\ndrwx------\n$/,
     );
     assert.deepEqual(protocols, ['mysql']);
     assert.equal(existsSync(/--socket=(\S+)/.exec(seen)?.[1] ?? '/'), false);
@@ -223,13 +246,13 @@ for (const row of [
 test('db exec runs on both protocols at once, each with its own client', async () => {
   cluster.mysqlListener = 'db.example.com:3036';
   const home = await signedIn();
-  const path = fakeClient(home, 'mariadb', 'MariaDB', 'read sql; echo "maria $1 $7: $sql"');
+  const path = fakeClient(home, 'mariadb', 'MariaDB', 'read sql; echo "maria $1 $6: $sql"');
   writeFileSync(join(home, 'bin/psql'), '#!/bin/sh\nread sql; echo "psql: $sql"\n');
   chmodSync(join(home, 'bin/psql'), 0o755);
   const exec = ['db', 'exec', 'select 2', '--dbs=shop,orders', `--output-dir=${join(home, 'out')}`];
   const result = await tsh(home, exec, '', { PATH: path });
   assert.equal(result.code, 0, result.err);
-  assert.equal(readFileSync(join(home, 'out/shop.output'), 'utf8'), 'maria --no-defaults --skip-password: select 2\n');
+  assert.equal(readFileSync(join(home, 'out/shop.output'), 'utf8'), 'maria --no-defaults --database=shop: select 2\n');
   assert.equal(readFileSync(join(home, 'out/orders.output'), 'utf8'), 'psql: select 2\n');
   assert.equal(existsSync(join(home, '.my.cnf')), false, 'exec leaves no configuration behind');
 });

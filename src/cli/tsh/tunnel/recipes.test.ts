@@ -30,14 +30,8 @@ const rows = [
     protocol: 'mysql',
     at: { host: '127.0.0.1', port: 13306, user: 'reader', database: 'shop' },
     want: [
-      [
-        'mysql',
-        'mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --database=shop --skip-password --ssl-mode=DISABLED',
-      ],
-      [
-        'mariadb',
-        'mariadb --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --database=shop --skip-password --skip-ssl',
-      ],
+      ['mysql', 'mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --database=shop --ssl-mode=DISABLED'],
+      ['mariadb', 'mariadb --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --database=shop --skip-ssl'],
       ['JDBC mysql', 'jdbc:mysql://127.0.0.1:13306/shop?user=reader&sslMode=DISABLED'],
       ['JDBC mariadb', 'jdbc:mariadb://127.0.0.1:13306/shop?user=reader&sslMode=disable'],
       ['DSN uri', 'mysql://reader@127.0.0.1:13306/shop'],
@@ -49,8 +43,8 @@ const rows = [
     protocol: 'mysql',
     at: { host: '127.0.0.1', port: 13306, user: 'reader', database: '' },
     want: [
-      ['mysql', 'mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --skip-password --ssl-mode=DISABLED'],
-      ['mariadb', 'mariadb --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --skip-password --skip-ssl'],
+      ['mysql', 'mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --ssl-mode=DISABLED'],
+      ['mariadb', 'mariadb --protocol=TCP --host=127.0.0.1 --port=13306 --user=reader --skip-ssl'],
       ['JDBC mysql', 'jdbc:mysql://127.0.0.1:13306/?user=reader&sslMode=DISABLED'],
       ['JDBC mariadb', 'jdbc:mariadb://127.0.0.1:13306/?user=reader&sslMode=disable'],
       ['DSN uri', 'mysql://reader@127.0.0.1:13306/'],

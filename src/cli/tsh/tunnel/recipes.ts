@@ -57,7 +57,6 @@ function mysqlRecipes(at: LocalAddress): Recipes {
     `--port=${at.port}`,
     ...(at.user === '' ? [] : [`--user=${at.user}`]),
     ...(at.database === '' ? [] : [`--database=${at.database}`]),
-    '--skip-password',
   ];
   const command = (program: string, clear: string): string => [program, ...flags, clear].map(shellQuote).join(' ');
   const place = `${bracketed(at.host)}:${at.port}/${encodeURIComponent(at.database)}`;
