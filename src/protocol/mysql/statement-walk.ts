@@ -7,8 +7,8 @@ import { utf8Text } from './text.ts';
  * may be told as a USE.
  */
 export class StatementWalk {
-  /** In the order of the text, repeated as there. */
-  readonly uses: string[] = [];
+  /** Each once, by where it stands last in the text. */
+  readonly uses = new Set<string>();
   readonly leadingWords: string[] = [];
   statementCount = 0;
   loadsLocal = false;
@@ -53,7 +53,9 @@ export class StatementWalk {
     while (token !== TOKEN.word && !isEnd(token)) token = this.#next();
     if (isEnd(token)) return token;
     if (this.leadingWords.length < this.#maxLeadingWords) this.leadingWords.push(this.#word());
-    const leads = first === TOKEN.word && this.#lexer.is('KILL') && this.kill === undefined;
+    // Nothing else begins a statement that is looked for.
+    if (first !== TOKEN.word) return this.#skip(token);
+    const leads = this.kill === undefined && this.#lexer.is('KILL');
     token = this.#body();
     if (leads && this.kill !== undefined) this.killLeads = true;
     return this.#skip(token);
@@ -72,7 +74,9 @@ export class StatementWalk {
   #use(): Token {
     const token = this.#next();
     const name = this.#name(token);
-    if (name !== undefined) this.uses.push(name);
+    if (name === undefined) return token;
+    this.uses.delete(name);
+    this.uses.add(name);
     return token;
   }
 

@@ -78,7 +78,7 @@ export function examineStatement(sql: Uint8Array, options: StatementOptions): St
   };
   for (const reading of readings)
     if (look(reading).semicolonInComment) look({ ...reading, statementEndsComment: false });
-  const { uses = [], statementCount = 0, leadingWords = [], closed = true } = first ?? {};
+  const { uses = NO_NAMES, statementCount = 0, leadingWords = [], closed = true } = first ?? {};
   return {
     uses: inOrder(elsewhere, uses),
     ...(kill === undefined ? {} : { kill }),
@@ -90,7 +90,7 @@ export function examineStatement(sql: Uint8Array, options: StatementOptions): St
 }
 
 /** Each name once: first those of other readings only, then those of the first reading by where they stand last. */
-function inOrder(elsewhere: ReadonlySet<string>, uses: readonly string[]): readonly string[] {
+function inOrder(elsewhere: ReadonlySet<string>, uses: ReadonlySet<string>): readonly string[] {
   const names = new Set(elsewhere);
   for (const name of uses) {
     names.delete(name);
@@ -111,3 +111,5 @@ function sameKill(one: StatementKill | undefined, other: StatementKill | undefin
     one?.only === other?.only
   );
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
