@@ -17,7 +17,7 @@ import { Gateway } from '../../src/service/proxy/gateway.ts';
 import type { ShownCertificate } from '../../src/service/proxy/tls-door.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 import { createInstruments, type Instruments } from '../../src/telemetry/instruments.ts';
-import { silentLog } from '../../src/telemetry/log.ts';
+import { type Log, silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CancelMessage } from '../../src/tunnel/cancel.ts';
 import { dialTunnel } from '../../src/tunnel/dial.ts';
@@ -103,7 +103,9 @@ export type GatewayOptions = {
   readonly authPort?: number;
   readonly knownDatabases?: readonly string[];
   /** Listens for MySQL too; what of the configuration then differs. */
-  readonly mysql?: { readonly serverVersion?: string };
+  readonly mysql?: { readonly serverVersion?: string; readonly port?: number };
+  /** Default: silent. */
+  readonly log?: Log;
 };
 
 export type AgentOptions = {
@@ -137,7 +139,7 @@ export class TestGateway {
       listenAddr: { host: '127.0.0.1', port: 0 },
       publicAddrs: [],
       mysqlPublicAddrs: [],
-      ...(options.mysql === undefined ? {} : { mysqlListenAddr: { host: '127.0.0.1', port: 0 } }),
+      ...(options.mysql === undefined ? {} : { mysqlListenAddr: { host: '127.0.0.1', port: options.mysql.port ?? 0 } }),
       ...(options.mysql?.serverVersion === undefined ? {} : { mysqlServerVersion: options.mysql.serverVersion }),
       httpsKeypairs: [],
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
@@ -190,7 +192,7 @@ export class TestGateway {
       },
       clock: systemClock,
       random: Math.random,
-      log: silentLog,
+      log: options.log ?? silentLog,
       instruments: this.instruments,
     });
   }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ProxyLimits } from '../../config/schema.ts';
 import type { Engine, Refusal } from '../../engine/engine.ts';
-import { leave } from '../../engine/leave.ts';
+import { lastAnswer } from '../../engine/last-answer.ts';
 import { engineOf } from '../../engine/registry.ts';
 import { signOpening } from '../../pki/opening.ts';
 import type { DatabaseProtocol, UserIdentity, VerifiedCertificate } from '../../resource/identity.ts';
@@ -70,7 +70,7 @@ export class ClientDoor {
         });
       } else {
         record();
-        entry.answer(refusal, answer);
+        await entry.answer(refusal, answer);
       }
     });
   }
@@ -199,12 +199,10 @@ class Entry {
   }
 
   /** Says a refusal that somebody put into the protocol's words already. What the client said in clear is thrown away unread. */
-  answer(refusal: Refusal, answer: Buffer): void {
+  async answer(refusal: Refusal, answer: Buffer): Promise<void> {
     this.#logRefusal(refusal, {});
     this.#count(refusal);
-    this.#client.write(answer);
-    this.#client.end();
-    leave(this.#client, this.#options.clock, ANSWER_LINGER_MS);
+    await lastAnswer(this.#client, answer);
   }
 
   async #say(client: Channel, refusal: Refusal, record?: (said: boolean) => void): Promise<void> {
@@ -287,6 +285,3 @@ class Entry {
     this.#options.instruments.proxySetupSeconds.observe({ db_protocol: this.#protocol }, seconds);
   }
 }
-
-/** For a client in clear to read the answer and leave. */
-const ANSWER_LINGER_MS = 2000;
