@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
 import type { MysqlAddress } from './mysql-command.ts';
 import type { Person } from './person.ts';
+import type { WriterClient } from './writers.ts';
 
 /** A route certificate for one database; without `databaseName` the session may change between all that the roles allow. Several routes of one person overwrite each other by service. */
 export async function mysqlAddress(
@@ -46,4 +47,16 @@ export async function openMysql2(address: MysqlAddress, options: ConnectionOptio
   });
   connection.on('error', () => undefined);
   return connection;
+}
+
+export type MysqlWriterWay = 'text' | 'prepared';
+
+/** For `startWriters`: values in the statement's text, or bound to a prepared one. */
+export async function openMysqlWriter(address: MysqlAddress, way: MysqlWriterWay): Promise<WriterClient> {
+  const connection = await openMysql2(address);
+  const sql = 'insert into written (writer, n) values (?, ?)';
+  return {
+    insert: (writer, n) => (way === 'text' ? connection.query(sql, [writer, n]) : connection.execute(sql, [writer, n])),
+    end: () => connection.end(),
+  };
 }

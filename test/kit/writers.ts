@@ -57,6 +57,27 @@ export async function openClient(config: DatabaseConfig, port = config.port): Pr
   return client;
 }
 
+/** A connection that a writer writes through; the writer ends it. */
+export type WriterClient = {
+  /** Inserts (writer, n) into `written`; resolves when the database said that it is committed. */
+  insert(writer: string, n: number): Promise<unknown>;
+  end(): Promise<unknown>;
+};
+
+/** By prepared statements of the `pg` package. */
+export async function openPostgresWriter(config: DatabaseConfig): Promise<WriterClient> {
+  const client = await openClient(config);
+  return {
+    insert: (writer, n) =>
+      client.query({
+        name: 'insert',
+        text: 'insert into written (writer, n) values ($1, $2)',
+        values: [writer, n],
+      }),
+    end: () => client.end(),
+  };
+}
+
 export type Writers = {
   /** Connections opened so far; stays equal to the number of writers while nothing is cut. */
   connects(): number;
@@ -64,25 +85,21 @@ export type Writers = {
   stop(): Promise<void>;
 };
 
-/** Each writer inserts ("w<writer>", n) into `written`, n counting up and never used twice. */
-export function startWriters(config: DatabaseConfig, count: number, ports: readonly number[] = [config.port]): Writers {
+/** Each writer inserts ("w<writer>", n) through what `open` gives it, n counting up and never used twice. */
+export function startWriters(count: number, open: (writer: number) => Promise<WriterClient>): Writers {
   let running = true;
   let connects = 0;
   let acknowledged = 0;
   const loops = Array.from({ length: count }, async (_, writer) => {
     let n = 0;
     while (running) {
-      let client: Client | undefined;
+      let client: WriterClient | undefined;
       try {
-        client = await openClient(config, ports[(writer + n) % ports.length]);
+        client = await open(writer);
         connects++;
         while (running) {
           n++;
-          await client.query({
-            name: 'insert',
-            text: 'insert into written (writer, n) values ($1, $2)',
-            values: [`w${writer}`, n],
-          });
+          await client.insert(`w${writer}`, n);
           acknowledged++;
         }
       } catch {
