@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -383,6 +384,29 @@ test('Ctrl-C ends open connections in order; a second one at once', async () => 
   assert.equal(await code, 130);
   client.on('error', () => {}).destroy();
 });
+
+for (const signal of ['SIGINT', 'SIGHUP'] as const) {
+  test(`the program itself ends in order on ${signal}`, async () => {
+    const home = await signedIn();
+    const program = join(import.meta.dirname, '../../../bin/tsh.ts');
+    const args = [
+      '--disable-warning=ExperimentalWarning',
+      program,
+      'proxy',
+      'db',
+      '--tunnel',
+      'orders',
+      '--format=json',
+    ];
+    const child = spawn(process.execPath, args, { env: { HOME: home }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    assert.deepEqual(await once(child, 'close'), [0, null]);
+    assert.match(err, /\ntunnel closed\n$/);
+  });
+}
 
 test('text: what to paste, the certificate, and how to keep the port', async () => {
   const running = await tunnelText(await signedIn(), 'orders');

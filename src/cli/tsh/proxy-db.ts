@@ -51,7 +51,8 @@ export async function proxyDb(
   const session = openSession(io, options);
   const route = await routeTo(io, session, name, options);
   using running = run === undefined ? processSignals() : { ...run, [Symbol.dispose]: () => {} };
-  return serve(io, session, route, listen, options, running);
+  // Awaited here: what listens for signals goes when this function is left.
+  return await serve(io, session, route, listen, options, running);
 }
 
 async function serve(
