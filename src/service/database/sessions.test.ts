@@ -4,22 +4,30 @@ import { X509Certificate } from 'node:crypto';
 import { before, test } from 'node:test';
 
 import { channelPair } from '../../../test/kit/channel.ts';
+import { errorOfPacket, mysqlResponse } from '../../../test/kit/raw-mysql.ts';
 import { alice, databaseAt, MemoryRecorder } from '../../../test/kit/engine.ts';
 import type { AuditEvent } from '../../audit/event.ts';
 import { AuditWriter } from '../../audit/writer.ts';
 import type { DatabaseLimits } from '../../config/schema.ts';
 import { CancelKeys } from '../../engine/cancel-keys.ts';
+import type { ServerFacts } from '../../engine/engine.ts';
+import { makeGreeting } from '../../engine/mysql/greet.ts';
 import { type Authority, createAuthority } from '../../pki/authority.ts';
 import { issueCertificate } from '../../pki/issue.ts';
 import { generateKeyPair, parsePrivateKey } from '../../pki/keys.ts';
 import { type SessionOpening, signOpening } from '../../pki/opening.ts';
 import { hostProfile, userProfile } from '../../pki/profiles.ts';
+import { decodeGreeting, encodeGreeting } from '../../protocol/mysql/greeting.ts';
+import { encodePacket, packetShape } from '../../protocol/mysql/packet.ts';
 import type { UserIdentity } from '../../resource/identity.ts';
+import type { Database } from '../../resource/resource.ts';
 import { createInstruments } from '../../telemetry/instruments.ts';
 import { silentLog } from '../../telemetry/log.ts';
 import { ManualClock } from '../../telemetry/manual-clock.ts';
 import { Metrics } from '../../telemetry/metrics.ts';
 import type { TunnelStream } from '../../tunnel/tunnel.ts';
+import type { Channel } from '../../wire/channel.ts';
+import { ChannelReader } from '../../wire/channel-reader.ts';
 import { DatabaseCredentialCache } from './credentials.ts';
 import { ServedDatabases } from './databases.ts';
 import { Sessions } from './sessions.ts';
@@ -82,11 +90,17 @@ const limits: DatabaseLimits = {
   refusalEventsPerMinute: 100,
 };
 
+/** What is known of every server. */
+const facts: ServerFacts = { serverVersion: '11.8.3-MariaDB', capabilities: '0000001dfffffffe' };
+const shop: UserIdentity = { ...alice, route: { service: 'shop', protocol: 'mysql', databaseUser: 'app' } };
+
 function setUp() {
   const clock = new ManualClock(start + 1000);
   const instruments = createInstruments(new Metrics(), { version: '0', service: 'test' });
   const databases = new ServedDatabases({ log: silentLog, onChange: () => {} });
-  databases.configure([databaseAt('127.0.0.1:1')], { resources: [] });
+  const orders = databaseAt('127.0.0.1:1');
+  const shopDatabase: Database = { ...orders, metadata: { name: 'shop' }, spec: { ...orders.spec, protocol: 'mysql' } };
+  databases.configure([orders, shopDatabase], { resources: [] });
   const recorder = new MemoryRecorder();
   const audited: AuditEvent[] = [];
   const writer = Object.create(AuditWriter.prototype, {
@@ -110,7 +124,7 @@ function setUp() {
       log: silentLog,
     }),
     cancelKeys: new CancelKeys(1),
-    factsOf: () => undefined,
+    factsOf: () => facts,
     writer,
     decide: () => ({ type: 'Denial', reason: 'access-denied', message: 'no', audit: 'test' }),
     onPolicyChange: () => () => {},
@@ -119,8 +133,9 @@ function setUp() {
     instruments,
   });
   const answers: string[] = [];
-  const offer = (bytes: Buffer): void => {
-    const [near] = channelPair();
+  /** Returns the client's end. */
+  const offer = (bytes: Buffer): Channel => {
+    const [near, far] = channelPair();
     sessions.open({
       opening: bytes,
       proxyAddress: 'p:1',
@@ -130,6 +145,7 @@ function setUp() {
       },
       reject: (reason, message) => answers.push(`${reason}: ${message}`),
     });
+    return far;
   };
   return { sessions, clock, databases, answers, offer, audited };
 }
@@ -185,6 +201,18 @@ const bad: readonly {
     expect: /^refused: /,
     audit: /^CERT_(FOREIGN_AUTHORITY|MALFORMED)$/,
   },
+  {
+    name: 'one with a greeting for a protocol whose client speaks first',
+    change: { greeting: Buffer.from('hello') },
+    expect: /^refused: .*not for postgres/,
+    audit: /^OPENING_MALFORMED$/,
+  },
+  {
+    name: 'one that names another protocol than its certificate',
+    change: { protocol: 'mysql', greeting: Buffer.from('hello') },
+    expect: /^refused: /,
+    audit: /^OPENING_WRONG_PROTOCOL$/,
+  },
   { name: 'nothing', spoil: () => Buffer.alloc(0), expect: /^refused: /, audit: /^ENVELOPE_MALFORMED$/ },
   { name: 'a cut one', spoil: (bytes) => bytes.subarray(0, -1), expect: /^refused: /, audit: /^ENVELOPE_MALFORMED$/ },
 ];
@@ -204,6 +232,42 @@ for (const row of bad) {
     assert.equal(audited[0]?.fields['user'], undefined);
   });
 }
+
+const toldInClear = encodePacket(0, encodeGreeting(makeGreeting([facts], greetOptions())));
+function greetOptions() {
+  return { serverVersion: '8.0.36', random: (count: number) => Buffer.alloc(count, 7), tls: true };
+}
+
+test('a client of MySQL that was greeted at the proxy is heard at once, by the greeting of the opening', async () => {
+  const { offer, sessions } = setUp();
+  const client = offer(await opening({ protocol: 'mysql', greeting: toldInClear }, shop));
+  const reader = new ChannelReader(client);
+  client.write(mysqlResponse(2));
+  // The first word of the agent is its refusal: it said no greeting of its own.
+  const said = errorOfPacket(await reader.readFrame(packetShape(1000, 'answer'), AbortSignal.timeout(5000)));
+  assert.deepEqual([said.sequence, said.code, said.message], [3, 1045, 'no']);
+  client.destroy();
+  await sessions.drain(0);
+});
+
+test('one whose TLS came first is greeted by the agent, with what is known of its database', async () => {
+  const { offer, sessions } = setUp();
+  const client = offer(await opening({ protocol: 'mysql' }, shop));
+  const reader = new ChannelReader(client);
+  const greeting = await reader.readFrame(packetShape(1000, 'greeting'), AbortSignal.timeout(5000));
+  assert.equal(decodeGreeting(greeting.subarray(4)).serverVersion, facts.serverVersion);
+  client.write(mysqlResponse(1));
+  const said = errorOfPacket(await reader.readFrame(packetShape(1000, 'answer'), AbortSignal.timeout(5000)));
+  assert.deepEqual([said.sequence, said.message], [2, 'no']);
+  client.destroy();
+  await sessions.drain(0);
+});
+
+test('a cancel request for a protocol that has none, or that nobody knows, does nothing', () => {
+  const { sessions } = setUp();
+  for (const protocol of ['mysql', 'mongodb', 'gopher', 'constructor', '__proto__'])
+    sessions.cancel({ protocol, packet: Buffer.alloc(16) });
+});
 
 test('sessions are limited, a database that is gone is refused, draining sends elsewhere', async () => {
   const { offer, answers, sessions, databases } = setUp();
