@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dialRaw, errorFields, readAll, secure, startup, until } from '../../../test/kit/gateway.ts';
+import { readGreeting } from '../../../test/kit/raw-mysql.ts';
+import { defaultMysqlServerVersion } from '../../config/defaults.ts';
 import { parseConfig } from '../../config/parse.ts';
 import { ConfigError } from '../../errors.ts';
 import { connectAuth } from '../../rpc/client.ts';
@@ -31,6 +33,7 @@ function configOf(
     '  enabled: yes',
     '  listen_addr: 127.0.0.1:0',
     '  public_addr: localhost:3080',
+    '  mysql_listen_addr: 127.0.0.1:0',
     more,
   ];
   return parseConfig(lines.join('\n'), 'test.yaml');
@@ -58,7 +61,15 @@ test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, an
     web.write('GET /webapi/ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
     const ping = JSON.parse((await answer).toString().split('\r\n\r\n')[1] ?? '') as Record<string, unknown>;
     assert.equal(ping['server_version'], '9.9.9');
-    assert.deepEqual(ping['proxy'], { public_addr: 'localhost:3080' });
+    // Without mysql_public_addr: the name by which the proxy is known, and the port on which it listens.
+    const mysqlPort = Number(/:(\d+)$/.exec(proxy.addresses['mysql'] ?? '')?.[1]);
+    assert.deepEqual(ping['proxy'], {
+      public_addr: 'localhost:3080',
+      mysql_public_addr: `localhost:${mysqlPort}`,
+    });
+    const look = await dialRaw(mysqlPort);
+    assert.equal((await readGreeting(look)).greeting.serverVersion, defaultMysqlServerVersion);
+    look.destroy();
     assert.deepEqual(ping['ca_pins'], [auth.pin]);
 
     const through = connectAuth({
@@ -90,6 +101,12 @@ test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, an
       ),
       ConfigError,
     );
+    await proxy.reload(
+      configOf(auth, dataDir, base, '  mysql_server_version: 8.4.5\n  mysql_public_addr: mysql.example.com:3036\n'),
+    );
+    const again = await dialRaw(mysqlPort);
+    assert.equal((await readGreeting(again)).greeting.serverVersion, '8.4.5');
+    again.destroy();
     const raw = await dialRaw(port);
     const refusal = readAll(raw);
     raw.write(startup());
@@ -97,6 +114,7 @@ test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, an
     await proxy.drain(1000);
     assert.equal(proxy.readiness().ready, false);
     await assert.rejects(dialRaw(port));
+    await assert.rejects(dialRaw(mysqlPort));
   } finally {
     await auth.stop();
     await rm(dataDir, { recursive: true, force: true });
