@@ -64,12 +64,14 @@ export class Answers {
     return this.#state.mustEnd !== undefined;
   }
 
-  /** Of a packet of our own put in now. */
-  get nextSequence(): number {
+  /** Of a packet of our own put in now; `holding`: in place of one that has begun to come. */
+  nextSequence(holding: boolean): number {
     const head = this.#state.queue.head;
-    if (head === undefined || head.own) return 1;
+    // What the client waits for is answered already, or nothing.
+    if (head === undefined || this.#muted) return 1;
     if (this.#phase === 'file') return this.#client.nextSequence;
-    return this.#phase === 'idle' ? head.firstSequence : this.sequence;
+    if (this.#phase === 'idle') return head.own ? 1 : head.firstSequence;
+    return holding ? (this.sequence - 1) & 0xff : this.sequence;
   }
 
   /**
@@ -78,6 +80,8 @@ export class Answers {
    */
   begin(size: number, first: number, sequence: number): boolean {
     if (this.#phase === 'idle' && !this.#start(first, sequence)) return true;
+    // An error may overtake the end of the file; how many of its packets were read by then only the database knows.
+    if (this.#phase === 'file' && first === errHeader) return true;
     if (sequence !== this.sequence) throw wrongSequence(sequence, this.sequence);
     this.sequence = (sequence + 1) & 0xff;
     if (first < 0) throw fault('EMPTY', `is an empty packet in the phase ${this.#phase}`);

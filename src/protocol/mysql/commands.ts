@@ -5,6 +5,8 @@ import { type Draft, type Extent, plainDraft, refusedDraft, type RequestDetails 
 import { encodePacket } from './packet.ts';
 import { decodeQueryAttributes } from './parameters.ts';
 import type { Grammar } from './pending.ts';
+import { placeholderCount } from './placeholders.ts';
+import type { PreparedMemory } from './prepared.ts';
 import type { BoundValues, CommandName, ServerError } from './records.ts';
 import {
   commandTooLong,
@@ -103,7 +105,8 @@ export class Commands {
     const state = this.#state;
     const { flavour, limits } = state.options;
     const sql = payload.subarray(start);
-    const facts = examineStatement(sql, { noBackslashEscapes: state.noBackslashEscapes, flavour });
+    const reading = { noBackslashEscapes: state.noBackslashEscapes, flavour };
+    const facts = examineStatement(sql, reading);
     const text = statementText(sql, limits.maxStatementBytes, typeof extent === 'object' ? extent : undefined);
     const kill = this.#killed(facts.kill);
     const { uses, loadsLocal } = facts;
@@ -113,6 +116,11 @@ export class Commands {
       ...(kill?.ids === undefined ? {} : { kill: kill.ids }),
     };
     const prepares = command === 'COM_STMT_PREPARE';
+    const begin = (): PreparedMemory => {
+      const pipelines = flavour === 'mariadb' && extent === 'whole';
+      const placeholders = pipelines ? placeholderCount(sql, reading) : undefined;
+      return state.prepared.begin(text, { uses, loadsLocal, placeholders });
+    };
     return {
       command,
       grammar: prepares ? 'prepare' : 'result',
@@ -123,7 +131,7 @@ export class Commands {
       useTarget: prepares ? undefined : uses.at(-1),
       hashFrom: start,
       memoryBytes: requestBytes + 2 * text.text.length,
-      ...(prepares ? { effect: () => state.prepared.begin(text, uses, loadsLocal) } : {}),
+      ...(prepares ? { effect: begin } : {}),
     };
   }
 

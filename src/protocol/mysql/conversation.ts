@@ -90,7 +90,7 @@ export class Conversation {
 
   /** The sequence number of a packet of our own put in now: as the answer to the client's next command, or within the answer under way. */
   get nextSequence(): number {
-    return this.#answers.nextSequence;
+    return this.#database.nextSequence;
   }
 
   /** Set when the session must end now, for a reason that no single request can be refused for. Nothing goes on any more then. */

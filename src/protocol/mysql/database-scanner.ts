@@ -49,6 +49,11 @@ export class DatabaseScanner {
     return (this.#remaining === 0 && !this.#continued) || this.#answers.muted;
   }
 
+  /** Of a packet of our own put in now. */
+  get nextSequence(): number {
+    return this.#answers.nextSequence(this.#wanted > 0);
+  }
+
   #goOn(chunk: Buffer, at: number): number {
     const to = Math.min(chunk.length, at + this.#remaining);
     this.#remaining -= to - at;

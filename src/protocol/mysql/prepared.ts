@@ -7,6 +7,8 @@ export type PreparedMemory = {
   /** What its text asks for, to be judged again at each execution. */
   readonly uses: readonly string[];
   readonly loadsLocal: boolean;
+  /** As its text shows; undefined: it does not, or nobody looked. */
+  readonly placeholders: number | undefined;
   /** COM_RESET_CONNECTIONs seen when it was made. */
   readonly generation: number;
   /** As the last execution sent them. */
@@ -41,11 +43,10 @@ export class PreparedStatements {
   }
 
   /** The client asks for one; its id is not known yet. */
-  begin(text: StatementText, uses: readonly string[], loadsLocal: boolean): PreparedMemory {
+  begin(text: StatementText, told: Pick<PreparedMemory, 'uses' | 'loadsLocal' | 'placeholders'>): PreparedMemory {
     const memory: PreparedMemory = {
       prepared: { text, state: 'pending', id: undefined, parameterCount: undefined, cache: undefined },
-      uses,
-      loadsLocal,
+      ...told,
       generation: this.#generation,
       types: undefined,
       longData: NO_LONG_DATA,

@@ -139,7 +139,7 @@ export class StatementCommands {
   /** Undefined when the values can not be understood for certain. */
   #values(payload: Buffer, extent: Extent, memory: PreparedMemory | undefined): Execute | undefined {
     const { client, limits } = this.#state.options;
-    const parameterCount = memory?.prepared.parameterCount;
+    const parameterCount = memory?.prepared.parameterCount ?? memory?.placeholders;
     if (extent === 'beginning' || memory?.longData === undefined || parameterCount === undefined) return undefined;
     try {
       return decodeExecute(payload, {

@@ -1,0 +1,421 @@
+import { testDialogues } from '../../../test/kit/mysql-dialogue.ts';
+import { SERVER_STATUS } from './capabilities.ts';
+
+const more = SERVER_STATUS.MORE_RESULTS_EXISTS;
+const noEscapes = SERVER_STATUS.NO_BACKSLASH_ESCAPES;
+const notLoading =
+  'err(3948:42000:Loading local data is disabled; this must be enabled on both the client and server sides)';
+const notLoadingMaria =
+  'err(4166:HY000:The used command is not allowed because the MariaDB server or client has disabled the local infile capability)';
+
+testDialogues('conversation, M8 databases', [
+  {
+    name: 'USE and COM_INIT_DB of an allowed database go on, and the session knows where it is',
+    legs: ['old', 'new', 'maria'],
+    talk: ['F Q(use a)', 'B ok(db=a)', 'F I(b)', 'B ok(db=b)', 'F I(b)', 'B ok(db=b)'],
+    want: [
+      '#1 COM_QUERY "use a"',
+      'database a',
+      '#1 completed rows=0 results=1 affected=0',
+      '#2 COM_INIT_DB db=b',
+      'database b',
+      '#2 completed rows=0 results=1 affected=0',
+      '#3 COM_INIT_DB db=b',
+      '#3 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'a database that does not track tells by its answer alone',
+    legs: ['untracked', 'deaf'],
+    talk: ['F Q(use a)', 'B ok', 'F I(b)', 'B ok', 'F I(c)', 'B err(1049:42000:unknown)'],
+    want: [
+      '#1 COM_QUERY "use a"',
+      '#1 completed rows=0 results=1 affected=0',
+      'database a',
+      '#2 COM_INIT_DB db=b',
+      '#2 completed rows=0 results=1 affected=0',
+      'database b',
+      '#3 COM_INIT_DB db=c',
+      '#3 failed rows=0 results=0 !1049/42000 unknown',
+    ],
+  },
+  {
+    name: 'what is not allowed never reaches the database, and the session goes on',
+    legs: ['old', 'new', 'maria', 'untracked'],
+    talk: [
+      'F Q(use nope)',
+      'D',
+      'C err(1044:42000:Access denied to nope)',
+      'F Q(select 1; use nope) I(nope) P(use nope)',
+      'D',
+      'C err(1044:42000:Access denied to nope) | err(1044:42000:Access denied to nope) | err(1044:42000:Access denied to nope)',
+      'F Q(a)',
+      'B ok',
+    ],
+    want: [
+      '#1 COM_QUERY "use nope" refused 1044',
+      '#2 COM_QUERY "select 1; use nope" refused 1044',
+      '#3 COM_INIT_DB db=nope refused 1044',
+      '#4 COM_STMT_PREPARE "use nope" refused 1044',
+      '#5 COM_QUERY "a"',
+      '#5 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'a text before an incomplete one goes on, a refused one between two does not',
+    legs: ['new'],
+    talk: ['F Q(a) I(nope) Q(b)', 'D Q(a) Q(b)', 'B ok', 'C ok | err(1044:42000:Access denied to nope)', 'B ok'],
+    want: [
+      '#1 COM_QUERY "a"',
+      '#2 COM_INIT_DB db=nope refused 1044',
+      '#3 COM_QUERY "b"',
+      '#1 completed rows=0 results=1 affected=0',
+      '#3 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'an unseen way into a database that is not allowed: the answer becomes an error, and the session is led back',
+    legs: ['old', 'new', 'maria'],
+    talk: [
+      'F Q(call hidden)',
+      'B ok(db=nope)',
+      'C err(1044:42000:Access denied to nope)',
+      'D I(start)',
+      'B ok(db=start)',
+      'C',
+      'F Q(b)',
+      'B ok',
+    ],
+    want: [
+      '#1 COM_QUERY "call hidden"',
+      '#1 failed rows=0 results=1 affected=0 !1044/42000 Access denied to nope',
+      '#2 COM_QUERY "b"',
+      '#2 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'a client without tracking is protected just so',
+    legs: ['deaf'],
+    database: 'new',
+    talk: [
+      'F Q(call hidden)',
+      'B ok(db=nope)',
+      'C err(1044:42000:Access denied to nope)',
+      'D I(start)',
+      'B ok(db=start)',
+      'C',
+    ],
+    want: ['#1 COM_QUERY "call hidden"', '#1 failed rows=0 results=1 affected=0 !1044/42000 Access denied to nope'],
+  },
+  {
+    name: 'in the middle of several results, the rest is kept from the client',
+    legs: ['new'],
+    talk: [
+      'F Q(a; hidden; select secret)',
+      `B n(1) def row end(s=${more}) ok(db=nope,s=${more})`,
+      `C n(1) def row end(s=${more}) err(1044:42000:Access denied to nope)`,
+      'B @6 n(1) def row*5 end',
+      'C',
+      'D I(start)',
+      'B ok(db=start)',
+      'C',
+    ],
+    want: [
+      '#1 COM_QUERY "a; hidden; select secret"',
+      '#1 failed rows=6 results=3 affected=0 !1044/42000 Access denied to nope',
+    ],
+  },
+  {
+    name: 'at the end of rows',
+    legs: ['new'],
+    talk: [
+      'F Q(select f)',
+      'B n(1) def row end(db=nope)',
+      'C n(1) def row err(1044:42000:Access denied to nope)',
+      'D I(start)',
+    ],
+    want: ['#1 COM_QUERY "select f"', '#1 failed rows=1 results=1 !1044/42000 Access denied to nope'],
+  },
+  {
+    name: 'with something outstanding it can not be led back: the session ends',
+    legs: ['new'],
+    talk: [
+      'F Q(hidden) Q(select secret)',
+      'B ok(db=nope) | n(1) def row end',
+      'C err(1044:42000:Access denied to nope)',
+    ],
+    want: [
+      '#1 COM_QUERY "hidden"',
+      '#2 COM_QUERY "select secret"',
+      '#1 failed rows=0 results=1 affected=0 !1044/42000 Access denied to nope',
+      '#2 unanswered rows=0 results=0',
+    ],
+  },
+  {
+    name: 'without a database to go back to the session ends',
+    legs: ['new'],
+    databaseName: '',
+    talk: ['F Q(hidden)', 'B ok(db=nope)', 'C err(1044:42000:Access denied to nope)', 'F Q(select secret)', 'D'],
+    want: ['#1 COM_QUERY "hidden"', '#1 failed rows=0 results=1 affected=0 !1044/42000 Access denied to nope'],
+  },
+  {
+    name: 'the way back fails: the session ends',
+    legs: ['new'],
+    talk: [
+      'F Q(hidden)',
+      'B ok(db=nope)',
+      'C err(1044:42000:Access denied to nope)',
+      'D I(start)',
+      'B err(1049:42000:dropped)',
+      'C',
+      'F Q(select secret)',
+      'D',
+    ],
+    want: ['#1 COM_QUERY "hidden"', '#1 failed rows=0 results=1 affected=0 !1044/42000 Access denied to nope'],
+  },
+  {
+    name: 'there and back within one text is an error, but nothing to be mended',
+    legs: ['new'],
+    talk: [
+      'F Q(hidden; back)',
+      `B ok(db=nope,s=${more}) ok(db=start)`,
+      'C err(1044:42000:Access denied to nope)',
+      'F Q(b)',
+      'B ok',
+    ],
+    want: [
+      '#1 COM_QUERY "hidden; back"',
+      '#1 failed rows=0 results=2 affected=0 !1044/42000 Access denied to nope',
+      '#2 COM_QUERY "b"',
+      '#2 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'a dropped default database leaves none',
+    legs: ['new'],
+    talk: ['F Q(drop database start)', 'B ok(db=)'],
+    want: ['#1 COM_QUERY "drop database start"', 'database ', '#1 completed rows=0 results=1 affected=0'],
+  },
+  {
+    name: 'a prepared USE is asked for again when it runs',
+    legs: ['maria'],
+    talk: ['F P(use a)', 'B prep(1,0,0)', 'F E(1)', 'B ok(db=a)'],
+    want: [
+      '#1 COM_STMT_PREPARE "use a"',
+      '#1 completed rows=0 results=1',
+      '#2 COM_STMT_EXECUTE 1 "use a" []',
+      'database a',
+      '#2 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'the status tells how backslashes are read',
+    legs: ['new'],
+    talk: [
+      "F Q(select '\\'; use nope; -- ')",
+      'B ok',
+      'F Q(set)',
+      `B ok(s=${noEscapes})`,
+      "F Q(select '\\'; use nope; -- ')",
+      'D',
+      'C err(1044:42000:Access denied to nope)',
+    ],
+    want: [
+      "#1 COM_QUERY \"select '\\\\'; use nope; -- '\"",
+      '#1 completed rows=0 results=1 affected=0',
+      '#2 COM_QUERY "set"',
+      '#2 completed rows=0 results=1 affected=0',
+      "#3 COM_QUERY \"select '\\\\'; use nope; -- '\" refused 1044",
+    ],
+  },
+]);
+
+testDialogues('conversation, session tracking', [
+  {
+    name: 'is kept from a client that did not ask for it',
+    legs: ['deaf'],
+    database: 'new',
+    talk: [
+      'F Q(a)',
+      'B ok(db=other,info=hello,a=1)',
+      'C ok(info=hello,a=1)',
+      'F Q(b)',
+      'B n(1) def end(db=start)',
+      'C n(1) def end',
+    ],
+    want: [
+      '#1 COM_QUERY "a"',
+      'database other',
+      '#1 completed rows=0 results=1 affected=1 info="hello"',
+      '#2 COM_QUERY "b"',
+      'database start',
+      '#2 completed rows=0 results=1',
+    ],
+  },
+  {
+    name: 'A6 never sends a client elsewhere',
+    legs: ['new', 'maria'],
+    talk: [
+      'F Q(a)',
+      'B ok(var=redirect_url:mysql://elsewhere)',
+      'C ok',
+      'F Q(b)',
+      'B ok(var=Redirect_URL:mysql://elsewhere,db=b)',
+      'C ok(db=b)',
+      'F Q(c)',
+      'B ok(var=autocommit:ON)',
+    ],
+    want: [
+      '#1 COM_QUERY "a"',
+      '#1 completed rows=0 results=1 affected=0',
+      '#2 COM_QUERY "b"',
+      'database b',
+      '#2 completed rows=0 results=1 affected=0',
+      '#3 COM_QUERY "c"',
+      '#3 completed rows=0 results=1 affected=0',
+    ],
+  },
+]);
+
+testDialogues('conversation, M3 KILL', [
+  {
+    name: "one's own session gets the database's number, another person's does not exist, others are left alone",
+    legs: ['old', 'new', 'maria'],
+    talk: [
+      'F Q(kill query 1073741825) Q(KILL 9) K(1073741825) K(9)',
+      'D Q(kill query 77) Q(KILL 9) K(77) K(9)',
+      'B ok | err(1094:HY000:Unknown thread id: 9) | ok | ok',
+      'F Q(kill 1073741900) K(1073741900)',
+      'D',
+      'C err(1094:HY000:Unknown thread id: 1073741900) | err(1094:HY000:Unknown thread id: 1073741900)',
+      'F P(kill 1073741825)',
+      'D P(kill 77)',
+      'B err(1295:HY000:not preparable)',
+    ],
+    want: [
+      '#1 COM_QUERY "kill query 1073741825" kill=1073741825>77',
+      '#2 COM_QUERY "KILL 9"',
+      '#3 COM_PROCESS_KILL kill=1073741825>77',
+      '#4 COM_PROCESS_KILL argument=9',
+      '#1 completed rows=0 results=1 affected=0',
+      '#2 failed rows=0 results=0 !1094/HY000 Unknown thread id: 9',
+      '#3 completed rows=0 results=1 affected=0',
+      '#4 completed rows=0 results=1 affected=0',
+      '#5 COM_QUERY "kill 1073741900" refused 1094',
+      '#6 COM_PROCESS_KILL argument=1073741900 refused 1094',
+      '#7 COM_STMT_PREPARE "kill 1073741825" kill=1073741825>77',
+      '#7 failed rows=0 results=0 !1295/HY000 not preparable',
+    ],
+  },
+  {
+    name: 'behind query attributes',
+    legs: ['attributes'],
+    talk: ['F c(03:\0\x01KILL 1073741825 /* x */)', 'D c(03:\0\x01KILL 77 /* x */)', 'B ok'],
+    want: ['#1 COM_QUERY "KILL 1073741825 /* x */" kill=1073741825>77', '#1 completed rows=0 results=1 affected=0'],
+  },
+]);
+
+testDialogues('conversation, M6 LOAD DATA LOCAL', [
+  {
+    name: 'not allowed: refused in the words of the server',
+    legs: ['new'],
+    talk: ["F Q(load data local infile 'f' into table t)", 'D', `C ${notLoading}`],
+    want: ['#1 COM_QUERY "load data local infile \'f\' into table t" refused 3948'],
+  },
+  {
+    name: 'not allowed, MariaDB, nor prepared',
+    legs: ['maria'],
+    talk: ['F P(load data local infile ?)', 'D', `C ${notLoadingMaria}`],
+    want: ['#1 COM_STMT_PREPARE "load data local infile ?" refused 4166'],
+  },
+  {
+    name: 'allowed: the file goes through and is counted',
+    localInfile: true,
+    legs: ['old', 'new', 'maria'],
+    talk: [
+      'F Q(load data local infile 1)',
+      'B fb(/tmp/f.csv)',
+      'F @2 f(1,2\n) f(3,4\n) f()',
+      'B @5 ok(a=2,info=Records: 2)',
+      'F Q(b)',
+      'B ok',
+    ],
+    want: [
+      '#1 COM_QUERY "load data local infile 1"',
+      '#1 completed rows=0 results=1 affected=2 info="Records: 2" file=/tmp/f.csv+8',
+      '#2 COM_QUERY "b"',
+      '#2 completed rows=0 results=1 affected=0',
+    ],
+  },
+  {
+    name: 'the client refuses by an empty packet',
+    localInfile: true,
+    talk: ['F Q(load data local infile 1)', 'B fb(/etc/passwd)', 'F @2 f()', 'B @3 err(2:HY000:gone)', 'F N', 'B ok'],
+    want: [
+      '#1 COM_QUERY "load data local infile 1"',
+      '#1 failed rows=0 results=0 file=/etc/passwd+0 refused !2/HY000 gone',
+    ],
+  },
+  {
+    name: 'two files in one text',
+    localInfile: true,
+    talk: [
+      'F Q(load data local infile 1; load data local infile 2)',
+      'B fb(one)',
+      'F @2 f(abc) f()',
+      `B @4 ok(a=1,s=${more}) fb(two)`,
+      'F @6 f(de) f()',
+      'B @8 ok(a=1)',
+    ],
+    want: [
+      '#1 COM_QUERY "load data local infile 1; load data local infile 2"',
+      '#1 completed rows=0 results=2 affected=2 file=two+5',
+    ],
+  },
+  {
+    name: 'prepared and executed',
+    localInfile: true,
+    legs: ['maria'],
+    talk: ['F P(load data local infile 1)', 'B prep(1,0,0)', 'F E(1)', 'B fb(f)', 'F @2 f(x) f()', 'B @4 ok(a=1)'],
+    want: [
+      '#1 COM_STMT_PREPARE "load data local infile 1"',
+      '#1 completed rows=0 results=1',
+      '#2 COM_STMT_EXECUTE 1 "load data local infile 1" []',
+      '#2 completed rows=0 results=1 affected=1 file=f+1',
+    ],
+  },
+  {
+    name: 'a file that the statement did not speak of is never asked for, and the session ends',
+    localInfile: true,
+    talk: ['F Q(select 1)', 'B fb(/etc/passwd)', 'C', 'F Q(b)', 'D'],
+    want: [
+      '#1 COM_QUERY "select 1"',
+      '#1 failed rows=0 results=0 !3948/42000 The database asked for a local file where the statement does not show LOAD DATA LOCAL; the session ends',
+    ],
+  },
+  {
+    name: 'nor in its second result',
+    localInfile: true,
+    legs: ['new'],
+    talk: ['F Q(select 1; select 2)', `B ok(s=${more}) fb(/etc/passwd)`, `C ok(s=${more})`],
+    want: [
+      '#1 COM_QUERY "select 1; select 2"',
+      '#1 failed rows=0 results=1 affected=0 !3948/42000 The database asked for a local file where the statement does not show LOAD DATA LOCAL; the session ends',
+    ],
+  },
+  {
+    name: 'an error before the end of the file ends the session, as the rest would be read as commands',
+    localInfile: true,
+    legs: ['new'],
+    talk: [
+      'F Q(load data local infile 1)',
+      'B fb(f)',
+      'F @2 f(abc)',
+      'B @4 err(1158:08S01:no)',
+      'C',
+      'F @3 f(\x03drop) f()',
+      'D',
+    ],
+    want: ['#1 COM_QUERY "load data local infile 1"', '#1 failed rows=0 results=0 file=f+3 !1158/08S01 no'],
+  },
+]);
