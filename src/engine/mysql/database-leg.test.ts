@@ -276,11 +276,12 @@ const plugins: readonly {
       encodeAuthSwitch({ plugin: 'caching_sha2_password', data: scramble }),
       full,
       encodeAuthSwitch({ plugin: 'mysql_clear_password', data: Buffer.alloc(0) }),
+      encodeAuthSwitch({ plugin: 'sha256_password', data: scramble }),
       encodeAuthSwitch({ plugin: 'client_ed25519', data: Buffer.alloc(32, 7) }),
       encodeAuthSwitch({ plugin: 'parsec', data: Buffer.alloc(32, 7) }),
     ],
     first: ['mysql_native_password', ''],
-    answers: ['', '00', '00', '00', '', ''],
+    answers: ['', '00', '00', '00', '00', '', ''],
   },
   {
     name: 'a password, mysql_native_password',

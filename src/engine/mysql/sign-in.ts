@@ -135,6 +135,7 @@ class SignIn {
         // Asks for the salt.
         return Buffer.alloc(0);
       case AUTH_PLUGIN.CLEAR:
+      case sha256:
         return this.#inClear();
       default:
         throw unknownPlugin(this.#plugin);
@@ -171,7 +172,7 @@ function unknownPlugin(plugin: string): UpstreamError {
   const text = `the database asks for the authentication plugin ${named(plugin)}`;
   return new UpstreamError(
     'DATABASE_AUTHENTICATION_METHOD',
-    `${text}; expected one of ${Object.values(AUTH_PLUGIN).join(', ')}`,
+    `${text}; expected one of ${[...Object.values(AUTH_PLUGIN), sha256].join(', ')}`,
     { publicMessage: `${text}, which this agent does not have` },
   );
 }
@@ -187,6 +188,8 @@ function unexpected(what: string): ProtocolError {
   });
 }
 
+/** Inside TLS it takes the password itself. MySQL asks for it even of users whom it does not know, so as not to tell who they are. */
+const sha256 = 'sha256_password';
 const shape = packetShape(64 * 1024, 'mysql: packet of the database during sign-in', 'maxSignInPacketBytes');
 /** MariaDB goes through all plugins of an account, at most two packets each. */
 const maxPackets = 16;
