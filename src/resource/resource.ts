@@ -80,7 +80,7 @@ export type Database = {
     /** host:port */
     readonly uri: string;
     readonly tls: DatabaseTls;
-    /** When set the agent signs in with this password (SCRAM) instead of a client certificate. A file on the agent's machine. */
+    /** When set the agent signs in with this password instead of a client certificate. A file on the agent's machine. */
     readonly password_file?: string;
     readonly admin_user?: { readonly name: string; readonly default_database?: string };
     readonly mysql?: { readonly server_version?: string };
@@ -162,6 +162,8 @@ export type ProxyServer = {
     readonly host_id: string;
     readonly host_name: string;
     readonly public_addr: string;
+    /** Where clients of MySQL connect that begin in clear; absent: nowhere. */
+    readonly mysql_public_addr?: string;
     readonly draining?: boolean;
   };
 };

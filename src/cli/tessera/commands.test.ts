@@ -213,10 +213,16 @@ test('status: text and json', async () => {
     (await tessera(['status'])).out,
     new RegExp(`^Cluster: +fake\nVersion: +0\nCA pin: +${cluster.pin}\n\nAuthority Algorithm +Expires`),
   );
-  assert.equal(
-    (JSON.parse((await tessera(['status', '--format=json'])).out) as { cluster_name: string }).cluster_name,
-    'fake',
+  assert.match(
+    (await tessera(['status'])).out,
+    /edge +proxy +edge\.example\.com:443, edge\.example\.com:3036 \(MySQL\)/,
   );
+  const json = JSON.parse((await tessera(['status', '--format=json'])).out) as {
+    readonly cluster_name: string;
+    readonly services: readonly { readonly public_addr: string; readonly mysql_public_addr: string }[];
+  };
+  assert.equal(json.cluster_name, 'fake');
+  assert.equal(json.services[0]?.mysql_public_addr, 'edge.example.com:3036');
 });
 
 test('configure prints what check-config finds right, and writes no file over another', async () => {

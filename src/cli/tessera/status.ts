@@ -23,6 +23,9 @@ function statusText(io: Io, reply: StatusResponse): string {
   const services = reply.services.map((service) => [
     service.hostName,
     service.role,
+    [service.publicAddr, service.mysqlPublicAddr === '' ? '' : `${service.mysqlPublicAddr} (MySQL)`]
+      .filter((address) => address !== '')
+      .join(', '),
     service.lastHeartbeat === '' ? 'never' : `${printDuration(io.nowMs() - Date.parse(service.lastHeartbeat))} ago`,
     printBytes(service.auditBacklogBytes),
     printDuration(Number(service.auditLagMilliseconds)),
@@ -53,6 +56,7 @@ function statusText(io: Io, reply: StatusResponse): string {
           [
             { title: 'Service' },
             { title: 'Role' },
+            { title: 'Address', shrink: true },
             { title: 'Seen' },
             { title: 'Audit Backlog' },
             { title: 'Audit Lag' },
@@ -79,6 +83,8 @@ function machineForm(reply: StatusResponse): unknown {
       audit_backlog_bytes: Number(service.auditBacklogBytes),
       audit_lag_milliseconds: Number(service.auditLagMilliseconds),
       databases: service.databases,
+      ...(service.publicAddr === '' ? {} : { public_addr: service.publicAddr }),
+      ...(service.mysqlPublicAddr === '' ? {} : { mysql_public_addr: service.mysqlPublicAddr }),
     })),
   };
 }

@@ -181,7 +181,13 @@ export const proxyServerSchema = z.strictObject({
   version: z.literal('v2'),
   metadata: metadataOf(),
   spec: z
-    .strictObject({ host_id: hostId, host_name: z.string().max(253), public_addr: hostPort, draining: optional(flag) })
+    .strictObject({
+      host_id: hostId,
+      host_name: z.string().max(253),
+      public_addr: hostPort,
+      mysql_public_addr: optional(hostPort),
+      draining: optional(flag),
+    })
     .transform(compact),
 });
 

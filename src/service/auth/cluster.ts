@@ -50,6 +50,8 @@ export async function status(_request: StatusRequest, { context }: Call) {
       auditBacklogBytes: BigInt(service.audit_backlog_bytes),
       auditLagMilliseconds: BigInt(service.audit_lag_milliseconds),
       databases: service.databases,
+      publicAddr: service.public_addr,
+      mysqlPublicAddr: service.mysql_public_addr,
     })),
   };
 }

@@ -30,12 +30,16 @@ export async function heartbeat(request: HeartbeatRequest, { caller, context }: 
     );
   }
   const databases: string[] = [];
+  let addresses: ProxyAddresses = { public_addr: '', mysql_public_addr: '' };
   const problems: string[] = [];
   for (const json of request.resources) {
     try {
       const resource = parseResourceJson(json);
-      if (resource.kind === 'proxy_server' && caller.role === 'proxy') await keepProxy(resource, caller, context);
-      else if (resource.kind === 'db_server' && caller.role === 'database')
+      if (resource.kind === 'proxy_server' && caller.role === 'proxy') {
+        await keepProxy(resource, caller, context);
+        const { public_addr, mysql_public_addr = '' } = resource.spec;
+        addresses = { public_addr, mysql_public_addr };
+      } else if (resource.kind === 'db_server' && caller.role === 'database')
         databases.push(await keepDatabase(resource, caller, context));
       else throw new ConfigError([`heartbeat: a ${caller.role} service may not announce ${resource.kind}`]);
     } catch (error) {
@@ -49,10 +53,12 @@ export async function heartbeat(request: HeartbeatRequest, { caller, context }: 
       await context.records.remove('db_server', `${caller.hostId}/${name.slice(name.lastIndexOf('/') + 1)}`);
     else await context.records.remove('proxy_server', caller.hostId);
   }
-  await keepStatus(request, databases, caller, context);
+  await keepStatus(request, { databases, ...addresses }, caller, context);
   if (problems.length > 0) throw new ConfigError(problems.slice(0, 20));
   return { nextSeconds: NEXT_SECONDS };
 }
+
+type ProxyAddresses = Pick<ServiceRecord, 'public_addr' | 'mysql_public_addr'>;
 
 /** What `tessera status` shows of a service. */
 export type ServiceRecord = Readonly<z.infer<typeof serviceSchema>>;
@@ -115,11 +121,14 @@ const serviceSchema = z.object({
   audit_backlog_bytes: z.number(),
   audit_lag_milliseconds: z.number(),
   databases: z.array(z.string()),
+  /** Of proxies; empty: none. */
+  public_addr: z.string().default(''),
+  mysql_public_addr: z.string().default(''),
 });
 
 async function keepStatus(
   request: HeartbeatRequest,
-  databases: readonly string[],
+  announced: { readonly databases: string[] } & ProxyAddresses,
   caller: ServiceCaller,
   context: AuthContext,
 ): Promise<void> {
@@ -131,7 +140,7 @@ async function keepStatus(
     last_heartbeat: new Date(nowMs).toISOString(),
     audit_backlog_bytes: Number(request.auditBacklogBytes),
     audit_lag_milliseconds: Number(request.auditLagMilliseconds),
-    databases: [...databases],
+    ...announced,
   };
   await context.store.put(`${SERVICE_PREFIX}${caller.hostId}`, record, {
     expect: 'any',

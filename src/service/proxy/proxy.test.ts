@@ -90,6 +90,14 @@ test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, an
       'localhost:3080',
     );
 
+    const { services } = await auth.admin.client.status({});
+    assert.deepEqual(
+      services
+        .filter(({ role }) => role === 'proxy')
+        .map(({ publicAddr, mysqlPublicAddr }) => [publicAddr, mysqlPublicAddr]),
+      [['localhost:3080', `localhost:${mysqlPort}`]],
+    );
+
     await assert.rejects(
       proxy.reload(
         configOf(

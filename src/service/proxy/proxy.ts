@@ -292,6 +292,7 @@ class ProxyService implements RunningService {
 
   async #beat(): Promise<{ readonly nextSeconds: number }> {
     const { hostId, hostName } = this.#identity;
+    const mysql = this.#mysqlPublicAddress();
     const resource: ProxyServer = {
       kind: 'proxy_server',
       version: 'v2',
@@ -300,6 +301,7 @@ class ProxyService implements RunningService {
         host_id: hostId,
         host_name: hostName,
         public_addr: this.#publicAddress(),
+        ...(mysql === undefined ? {} : { mysql_public_addr: mysql }),
         ...(this.#draining ? { draining: true } : {}),
       },
     };
