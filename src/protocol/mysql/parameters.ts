@@ -44,29 +44,29 @@ export type Execute = {
  * Reads a COM_STMT_EXECUTE. `payload` begins with the command byte and shares no memory with the answer.
  *
  *     0x17 | u32 statement | u8 flags | u32 iterations
- *     [lenenc count]                       with CLIENT_QUERY_ATTRIBUTES and flag 0x08
- *     NULL bitmap | u8 new types | (u16 type | [lenenc name])*, when new types is 1 | values
+ *     [lenenc count]                       with CLIENT_QUERY_ATTRIBUTES, when the statement has parameters or flag 0x08 is set
+ *     NULL bitmap | u8 new types | (u16 type | [lenenc name])*, when new types is not 0 | values
  *
- * (MySQL's "COM_STMT_EXECUTE" page, MariaDB's "COM_STMT_EXECUTE", Protocol_classic::parse_packet.) Everything after the iterations is there only when the
- * count is above zero. Types that are not sent are those of the last execution. A parameter sent by COM_STMT_SEND_LONG_DATA has no value here, whatever the
- * bitmap says, and is shown as {@link longDataNote}.
+ * (The "COM_STMT_EXECUTE" pages of MySQL and MariaDB; where they are silent, as MySQL 9.7 and MariaDB 10.11 do.) Everything after the iterations is there only when
+ * the count is above zero. Types that are not sent are those of the last execution. A parameter sent by COM_STMT_SEND_LONG_DATA has no value here, whatever the
+ * bitmap says, and is shown as {@link longDataNote}. Bytes behind the values are ignored, as the servers do.
  *
- * Throws a ProtocolError `MYSQL_EXECUTE_...` when the packet can not be understood for certain: too short, trailing bytes, a type of unknown size, types missing.
- * Then nothing of it may be believed but statement id and flags, which {@link executeHeader} reads; whoever journals must say that the values were not understood.
- * With `cut` what the beginning holds whole is read, the rest is missing in `values` and counted in `count`.
+ * Throws a ProtocolError `MYSQL_EXECUTE_...` when the values can not be told for certain: too short, types missing, a type that servers refuse or that MySQL and
+ * MariaDB do not read alike (MEDIUMINT, YEAR, BIT, GEOMETRY: no client sends them). Then nothing of it may be believed but what {@link executeHeader} reads; whoever
+ * journals must say that the values were not understood, and must forget the statement's known types. With `cut`, what the beginning holds whole is read, the rest is
+ * missing in `values` and counted in `count`.
  */
 export function decodeExecute(payload: Uint8Array, options: ExecuteOptions): Execute {
   const bytes = toBuffer(payload);
   const { statementId, flags, reader } = readHeader(bytes);
   const listing = new Listing(options.maxValuesBytes);
   const parameters = new Parameters(reader, listing, options);
-  const counted = options.queryAttributes && (flags & parameterCountAvailable) !== 0;
+  const counted = options.queryAttributes && (options.parameterCount > 0 || (flags & parameterCountAvailable) !== 0);
   stopAtCut(options.cut, () => {
     if (counted) parameters.count = countOf(reader);
     if (parameters.count < options.parameterCount)
       throw reader.fault('BAD_COUNT', `has ${parameters.count} values, its statement needs ${options.parameterCount}`);
     parameters.read();
-    reader.end();
   });
   const whole = (): WholePayload => options.cut ?? digestOf(bytes);
   const attributeCount = parameters.count - options.parameterCount;
@@ -102,7 +102,7 @@ export type QueryAttributes = {
  *     0x03 | lenenc count | lenenc sets (1) | [NULL bitmap | 0x01 | (u16 type | lenenc name)* | values] | SQL
  *
  * Throws a ProtocolError `MYSQL_QUERY_...` when that can not be understood for certain or does not fit into a payload that was cut: then where the SQL begins
- * is not known, and nothing may be said about it. `whole` is of a payload cut by the caller.
+ * is not known, and nothing may be said about it. `cut` is of a payload cut by the caller.
  */
 export function decodeQueryAttributes(
   payload: Uint8Array,
@@ -149,10 +149,9 @@ class Parameters {
     if (this.count === 0) return;
     const reader = this.#reader;
     const nulls = reader.bytes('NULL bitmap', (this.count + 7) >> 3);
-    const newTypes = reader.uint8('new types');
-    if (newTypes > 1) throw reader.fault('BAD_FLAG', `new types flag is ${newTypes}, expected 0 or 1`);
+    const newTypes = reader.uint8('new types') !== 0;
     const names: (Buffer | undefined)[] = [];
-    if (newTypes === 1) this.types = this.#readTypes(names);
+    if (newTypes) this.types = this.#readTypes(names);
     const types = this.types ?? this.#layout.knownTypes;
     if (types === undefined || types.length < this.count)
       throw reader.fault('NO_TYPES', 'sends no types and none are known from an execution before');
@@ -175,8 +174,8 @@ class Parameters {
   #readValue(index: number, type: number, name: Buffer | undefined, isNull: boolean): void {
     if (index < this.#layout.parameterCount && this.#layout.longData.has(index))
       return this.#listing.add(name, longDataNote.length, () => longDataNote);
-    const code = type & 0xff;
-    if (isNull || code === nullType) return this.#listing.add(name, 0, () => null);
+    if (isNull) return this.#listing.add(name, 0, () => null);
+    const code = type & ~unsignedFlag;
     const size = binaryValueSize(code);
     if (size === undefined)
       throw this.#reader.fault('UNKNOWN_TYPE', `value ${index} has type ${code}, whose size is not known`);
@@ -249,7 +248,6 @@ function nameText(name: Buffer): string {
 const NO_STATEMENT: Layout = { parameterCount: 0, knownTypes: undefined, queryAttributes: true, longData: new Set() };
 const parameterCountAvailable = 0x08;
 const unsignedFlag = 0x8000;
-const nullType = 6;
 /** The server's own limit. */
 const maxParameters = 0xffff;
 /** What a value costs of the budget at least, so that many empty ones do not add up. */

@@ -4,7 +4,7 @@ import { utf8Text, wholeCharacters } from './text.ts';
 
 /**
  * How many bytes a value of this type has in the binary protocol; `length-encoded`: a length-encoded integer says it; undefined: the servers do not
- * agree on the type, or do not know it, so where the value ends can not be told.
+ * agree on the type or refuse it, so where the value ends can not be told. (MariaDB takes MEDIUMINT, YEAR, BIT and GEOMETRY for a NULL without bytes.)
  *
  * Type numbers are those of enum_field_types (field_types.h), fixed by the protocol.
  */
@@ -21,9 +21,9 @@ export function auditedValue(type: number, unsigned: boolean, bytes: Buffer, bud
     const text = scalarText(type, unsigned, bytes);
     if (text !== undefined) return text;
   }
-  if (bytes.length <= budget) return (HEX_TYPES.has(type) ? undefined : utf8Text(bytes)) ?? hex(bytes);
+  if (bytes.length <= budget) return (type === vector ? undefined : utf8Text(bytes)) ?? hex(bytes);
   const kept = bytes.subarray(0, Math.max(0, budget));
-  const text = HEX_TYPES.has(type) ? undefined : utf8Text(kept.subarray(0, wholeCharacters(kept)));
+  const text = type === vector ? undefined : utf8Text(kept.subarray(0, wholeCharacters(kept)));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { value: text ?? hex(kept), bytes: bytes.length, sha256 };
 }
@@ -103,24 +103,23 @@ function hex(bytes: Buffer): string {
   return `\\x${bytes.toString('hex')}`;
 }
 
-/** TINY, SHORT, LONG, FLOAT, DOUBLE, NULL, LONGLONG. */
+/** TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG. NULL (6) is only for a value whose bit in the NULL bitmap is set. */
 const FIXED_SIZES: ReadonlyMap<number, number> = new Map([
   [1, 1],
   [2, 2],
   [3, 4],
   [4, 4],
   [5, 8],
-  [6, 0],
   [8, 8],
 ]);
 
 /** TIMESTAMP, DATE, TIME, DATETIME. */
 const TEMPORAL: ReadonlySet<number> = new Set([7, 10, 11, 12]);
 
-/** DECIMAL, the dates and times, VARCHAR, BIT, VECTOR, JSON, NEWDECIMAL, ENUM, SET, the BLOBs, VAR_STRING, STRING, GEOMETRY. */
+/** DECIMAL, the dates and times, VARCHAR, VECTOR, JSON, NEWDECIMAL, ENUM, SET, the BLOBs, VAR_STRING, STRING. */
 const LENGTH_ENCODED: ReadonlySet<number> = new Set([
-  0, 7, 10, 11, 12, 15, 16, 242, 245, 246, 247, 248, 249, 250, 251, 252, 253, 254, 255,
+  0, 7, 10, 11, 12, 15, 242, 245, 246, 247, 248, 249, 250, 251, 252, 253, 254,
 ]);
 
-/** BIT, VECTOR, GEOMETRY: never text, whatever the bytes look like. */
-const HEX_TYPES: ReadonlySet<number> = new Set([16, 242, 255]);
+/** Never text, whatever its bytes look like. */
+const vector = 242;
