@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a whole cluster on this machine with a real PostgreSQL 18, and the way of one person from the invitation to the audit log. With `--once` it ends after the walk, with exit code 1 when a
- * step failed; else it stays up until Ctrl-C. Everything lives in one temporary folder and listens on loopback only.
+ * `npm run demo`: a whole cluster on this machine with a real PostgreSQL 18 and, where Debian's packages can be fetched, a real MariaDB, and the way of one person from the invitation to the audit log.
+ * With `--once` it ends after the walk, with exit code 1 when a step failed; else it stays up until Ctrl-C. Everything lives in one temporary folder and listens on loopback only.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { parseArgs, styleText } from 'node:util';
 import { startCluster, type Cluster } from '../../test/kit/cluster.ts';
 import { invite, type Person } from '../../test/kit/person.ts';
 import { top } from '../../test/kit/service-process.ts';
+import { mariadb1011, type MysqlBinaries } from '../../test/servers/mysql-binaries.ts';
 import { findPsql, npmPostgres } from '../../test/servers/postgres-binaries.ts';
 import { answer, failures, heading, prompt, remark, show } from './stage.ts';
 
@@ -25,6 +26,7 @@ spec:
 `;
 
 let cluster: Cluster | undefined;
+const mariadb = mariadb1011();
 const interrupted = new Promise<void>((done) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
 });
@@ -54,8 +56,10 @@ if (failures() > 0) process.exitCode = 1;
 
 async function open(): Promise<Cluster> {
   heading('Starting a cluster on this machine');
+  if (typeof mariadb === 'string') remark(`without a MariaDB: ${mariadb}`);
   const opened = await startCluster({
     postgres: npmPostgres(),
+    ...(typeof mariadb === 'string' ? {} : { mysql: [{ name: 'stock', binaries: mariadb }] }),
     clusterName: 'demo',
     labels: '{env: demo}',
     onStep: (text) => process.stdout.write(`  ${text}\n`),
@@ -91,15 +95,34 @@ async function walk(on: Cluster): Promise<void> {
   await query(alice, 'service=demo-orders', "update orders set total = total + 1 where customer = 'Ada'");
   remark("\nWhat she may not do is refused in the database's own words:");
   await query(alice, 'service=demo-orders user=postgres', 'select 1', /FATAL/);
+  if (typeof mariadb !== 'string') await walkMariadb(alice, mariadb);
 
   heading('The auditor');
   await admin(on, ['audit', 'search', '--user=alice', '--from=1h']);
-  remark('\nHer last statement, as the log has it:');
+  remark('\nHer last statement on orders, as the log has it:');
   await admin(
     on,
-    ['audit', 'search', '--user=alice', '--event=db.session.query', '--limit=1', '--format=json'],
+    ['audit', 'search', '--db=orders', '--event=db.session.query', '--limit=1', '--format=json'],
     undefined,
     /update orders set total/,
+  );
+}
+
+/** The same person, another protocol: nothing is new to her but the client's name. */
+async function walkMariadb(alice: Person, binaries: MysqlBinaries): Promise<void> {
+  heading('Alice, with a MariaDB');
+  await tsh(alice, ['db', 'login', 'stock', '--db-user=reader']);
+  await mariadbQuery(alice, binaries, 'use shop; select id, name from products limit 2');
+  await mariadbQuery(alice, binaries, 'use mysql', /ERROR 1044 \(42000\)/);
+}
+
+async function mariadbQuery(alice: Person, binaries: MysqlBinaries, sql: string, expect?: RegExp): Promise<void> {
+  const args = ['--defaults-group-suffix=_demo-stock', '--table', '-e', sql];
+  const step = { program: join(binaries.bin, binaries.client), args, env: alice.env };
+  await show(
+    'alice',
+    `mariadb --defaults-group-suffix=_demo-stock --table -e "${sql}"`,
+    expect === undefined ? step : { ...step, expect },
   );
 }
 
@@ -159,17 +182,23 @@ function whatNow(on: Cluster): void {
   const home = join(on.folder, 'alice');
   const file = join(on.folder, 'env.sh');
   const lines = [
-    `export PATH="${join(top, 'bin')}:$PATH" TESSERA_CONFIG="${on.auth.configFile}"`,
-    `export TESSERA_HOME="${join(home, '.tsh')}" PGSERVICEFILE="${join(home, '.pg_service.conf')}"`,
+    `export PATH="${[join(top, 'bin'), ...(typeof mariadb === 'string' ? [] : [mariadb.bin])].join(':')}:$PATH" TESSERA_CONFIG="${on.auth.configFile}"`,
+    `export TESSERA_HOME="${join(home, '.tsh')}" PGSERVICEFILE="${join(home, '.pg_service.conf')}" HOME="${home}"`,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
+  const stock =
+    typeof mariadb === 'string'
+      ? ''
+      : `  tsh db connect stock                            the MariaDB; Ctrl-C works there too
+  tsh proxy db --tunnel stock --db-user=reader    for graphical clients
+`;
   process.stdout.write(`
 It stays up until Ctrl-C. In a second terminal:
 
   . ${file}
   psql "service=demo-orders"                      then: select pg_sleep(60);  and Ctrl-C
   tsh db connect orders
-  tessera audit search --user=alice --follow      every statement as it happens
+${stock}  tessera audit search --user=alice --follow      every statement as it happens
   tessera lock --user=alice --message="just trying"   ends her sessions within a second
   tessera status
 `);

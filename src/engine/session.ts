@@ -314,7 +314,7 @@ class Session {
     return {
       ...refusal,
       hint: bound
-        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone: run "tsh db login ${route.service}" without --db-name`
+        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone; if your roles allow more (tsh db ls -v), run "tsh db login ${route.service}" without --db-name`
         : 'db_names of your roles say which names you may use: run "tsh db ls"',
     };
   }

@@ -12,6 +12,20 @@ const SUMMARIES: Readonly<Record<string, (event: unknown) => string>> = {
   'db.session.query': (event) => textAt(event, 'db_query'),
   'db.session.query.failed': (event) => textAt(event, 'db_query'),
   'db.session.postgres.statements.parse': (event) => textAt(event, 'query'),
+  'db.session.mysql.statements.prepare': (event) => textAt(event, 'query'),
+  'db.session.mysql.statements.execute': execution,
+  'db.session.mysql.statements.bulk_execute': execution,
+  'db.session.mysql.statements.send_long_data': (event) =>
+    words('statement', textAt(event, 'statement_id'), textAt(event, 'data_size'), 'bytes'),
+  'db.session.mysql.statements.close': statementId,
+  'db.session.mysql.statements.reset': statementId,
+  'db.session.mysql.statements.fetch': (event) => words(statementId(event), textAt(event, 'rows_count'), 'rows'),
+  'db.session.mysql.init_db': (event) => textAt(event, 'schema_name'),
+  'db.session.mysql.create_db': (event) => textAt(event, 'schema_name'),
+  'db.session.mysql.drop_db': (event) => textAt(event, 'schema_name'),
+  'db.session.mysql.process_kill': (event) => textAt(event, 'process_id'),
+  'db.session.mysql.refresh': (event) => textAt(event, 'subcommand'),
+  'db.session.mysql.command': (event) => words(textAt(event, 'command'), textAt(event, 'argument')),
   'db.session.result': result,
   'cert.create': certificate,
   'lock.created': (event) => words(pairs(at(event, 'target')), textAt(event, 'message')),
@@ -20,6 +34,15 @@ const SUMMARIES: Readonly<Record<string, (event: unknown) => string>> = {
   'user.login': (event) => words(textAt(event, 'method'), 'from', textAt(event, 'addr.remote')),
   'api.denied': (event) => textAt(event, 'method'),
 };
+
+/** The text of a statement prepared before, when it is known. */
+function execution(event: unknown): string {
+  return textAt(event, 'db_query') || statementId(event);
+}
+
+function statementId(event: unknown): string {
+  return words('statement', textAt(event, 'statement_id'));
+}
 
 function result(event: unknown): string {
   const rows = textAt(event, 'affected_records') || textAt(event, 'rows');
