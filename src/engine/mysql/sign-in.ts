@@ -169,11 +169,13 @@ function refusalOf(error: ServerError): DatabaseRefusal {
 }
 
 function unknownPlugin(plugin: string): UpstreamError {
-  const text = `the database asks for the authentication plugin ${named(plugin)}`;
+  const known = [...Object.values(AUTH_PLUGIN), sha256].join(', ');
   return new UpstreamError(
     'DATABASE_AUTHENTICATION_METHOD',
-    `${text}; expected one of ${[...Object.values(AUTH_PLUGIN), sha256].join(', ')}`,
-    { publicMessage: `${text}, which this agent does not have` },
+    `the database asks for the authentication plugin ${named(plugin)}; expected one of ${known}`,
+    {
+      publicMessage: `the database asks for the authentication plugin ${named(plugin)}, which this agent does not have`,
+    },
   );
 }
 
