@@ -290,22 +290,22 @@ function adminCalls(cluster: FakeCluster, { host, db }: Authorities): Partial<Se
       version: '0',
       caPins: [host.pin],
       authorities: [{ type: 'host', algorithm: 'ECDSA P-256', expires, pin: host.pin }],
-      services: [
-        {
-          hostId: '11111111-1111-4111-8111-111111111111',
-          hostName: 'edge',
-          role: 'proxy',
-          lastHeartbeat: new Date().toISOString(),
-          auditBacklogBytes: 0n,
-          auditLagMilliseconds: 0n,
-          databases: [],
-          publicAddr: 'edge.example.com:443',
-          mysqlPublicAddr: 'edge.example.com:3036',
-        },
-      ],
+      services: [edgeProxy],
     }),
   };
 }
+
+const edgeProxy = {
+  hostId: '11111111-1111-4111-8111-111111111111',
+  hostName: 'edge',
+  role: 'proxy',
+  lastHeartbeat: new Date().toISOString(),
+  auditBacklogBytes: 0n,
+  auditLagMilliseconds: 0n,
+  databases: [],
+  publicAddr: 'edge.example.com:443',
+  mysqlPublicAddr: 'edge.example.com:3036',
+};
 
 function caller(context: HandlerContext): X509Certificate {
   const certificate = context.values.get(callerKey);
