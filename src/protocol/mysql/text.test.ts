@@ -11,6 +11,7 @@ test('mysql text: whole, cut, and not UTF-8', () => {
   const latin = Buffer.from('select \xe9', 'latin1');
   assert.deepEqual(statementText(Buffer.from('select 1'), 8), { text: 'select 1', bytes: 8 });
   assert.deepEqual(statementText(accents, 3), { text: 'é', bytes: 4, sha256: sha256(accents) });
+  assert.deepEqual(statementText(accents, 2), { text: 'é', bytes: 4, sha256: sha256(accents) });
   assert.deepEqual(statementText(accents, 0), { text: '', bytes: 4, sha256: sha256(accents) });
   assert.deepEqual(statementText(latin, 100), { text: 'select é', encoding: 'latin1', bytes: 8 });
   const long = Buffer.from('\xe9\xe9\xe9', 'latin1');
