@@ -137,7 +137,18 @@ export class Entrance {
   #step(): void {
     if (this.#over) return;
     if (this.#mustSayWho) this.#readProxyHeader();
-    else this.#reader.look();
+    else this.#guard(() => this.#reader.look());
+  }
+
+  /** A fault of a reader is this connection's alone: events of sockets have nobody above them. */
+  #guard(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      this.#options.log.error({ err: error, port: this.#options.port.name }, 'a connection failed inside');
+      this.#leave();
+      this.#socket.destroy();
+    }
   }
 
   #enter(): void {
@@ -148,7 +159,7 @@ export class Entrance {
       return;
     }
     this.#socket.once('close', leave);
-    this.#reader.begin();
+    this.#guard(() => this.#reader.begin());
   }
 
   #readProxyHeader(): void {

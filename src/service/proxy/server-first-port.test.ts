@@ -23,6 +23,7 @@ function understand(bytes: Buffer): ServerFirstAnswer {
   const word = bytes.toString('latin1', 0, 4);
   if (word === 'TLS!') return { type: 'tls', length: 4 };
   if (word === 'CLR\n') return { type: 'plaintext', answer: Buffer.from('no\n') };
+  if (word === 'BUG!') throw new Error('a bug');
   // As an engine that asks for no more than it has would.
   if (word === 'SAME') return { type: 'more', need: 1 };
   return { type: 'malformed', reason: 'not a word of ours' };
@@ -220,6 +221,19 @@ for (const [name, bytes] of hostile) {
     assert.deepEqual(ports.handed, []);
   });
 }
+
+test('a fault inside ends its connection and no other', async () => {
+  const ports = setUp();
+  const port = await ports.listen();
+  const other = await dialRaw(port);
+  await once(other, 'data');
+  const socket = await dialRaw(port);
+  const answer = readAll(socket);
+  socket.write('BUG!');
+  assert.equal((await answer).toString(), 'hello 2\n');
+  other.write('CLR\n');
+  await until(() => ports.handed.length === 1);
+});
 
 test('slow, silent and stuck clients end at handshake_timeout', async () => {
   const ports = setUp({ limits: { handshakeTimeoutMs: 200 } });
