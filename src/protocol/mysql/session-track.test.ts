@@ -34,12 +34,16 @@ const recorded: readonly { name: string; track: Buffer; want: readonly TrackEntr
     ],
   },
   {
+    name: 'a change of state, of both servers',
+    track: hex('020131'),
+    want: [{ type: 'state-change', value: '1' }],
+  },
+  {
     name: 'what the manual shows of the others',
     track: hex(
-      `02020131 0310 00 0e ${Buffer.from('uuid:1-5,uuid2').toString('hex')} 0405 04 ${Buffer.from('SET;').toString('hex')} 6303aabbcc`,
+      `0310 00 0e ${Buffer.from('uuid:1-5,uuid2').toString('hex')} 0405 04 ${Buffer.from('SET;').toString('hex')} 6303aabbcc`,
     ),
     want: [
-      { type: 'state-change', value: '1' },
       { type: 'gtids', value: 'uuid:1-5,uuid2' },
       { type: 'transaction-characteristics', statements: 'SET;' },
       { type: 'unknown', tracker: 0x63 },

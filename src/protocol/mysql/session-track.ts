@@ -106,7 +106,8 @@ function readKnown(tracker: number, reader: Reader): TrackEntry {
     case TRACKER.SCHEMA:
       return { type: 'schema', name: text(reader, 'schema') };
     case TRACKER.STATE_CHANGE:
-      return { type: 'state-change', value: text(reader, 'state change') };
+      // The one entry without a length of its own: the flag is all there is.
+      return { type: 'state-change', value: reader.rest().toString('utf8') };
     case TRACKER.GTIDS:
       reader.skip('encoding', 1);
       return { type: 'gtids', value: text(reader, 'gtids') };
@@ -137,7 +138,7 @@ function encodeEntry(entry: Exclude<TrackEntry, { readonly type: 'unknown' }>): 
     case 'schema':
       return [TRACKER.SCHEMA, strings(entry.name)];
     case 'state-change':
-      return [TRACKER.STATE_CHANGE, strings(entry.value)];
+      return [TRACKER.STATE_CHANGE, Buffer.from(entry.value)];
     case 'gtids':
       return [TRACKER.GTIDS, Buffer.concat([Buffer.alloc(1), strings(entry.value)])];
     case 'transaction-characteristics':
