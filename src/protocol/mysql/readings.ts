@@ -33,11 +33,16 @@ export function readingsOf(sql: Buffer, options: StatementOptions): Readings {
       for (const pair of pairs)
         for (const bracket of brackets)
           readings.push({ ...rule, ...escape, pairs: pair, brackets: bracket, statementEndsComment: true });
-  return { readings: readings.slice(0, maxReadings), all: all && readings.length <= maxReadings };
+  const allowed = Math.min(maxReadings, Math.max(minReadings, Math.floor(maxWalkedBytes / (sql.length + 1))));
+  return { readings: readings.slice(0, allowed), all: all && readings.length <= allowed };
 }
 
-/** Above it a text is not looked at in every reading, and says so. A bound for work: each reading is a walk over the text. */
+/** Above it a text is not looked at in every reading, and says so. Long texts have fewer: {@link maxWalkedBytes}. */
 export const maxReadings = 32;
+
+/** Each reading is a walk over the text; together they walk this many bytes at most, about 0.1 s, but {@link minReadings} in any case. */
+const maxWalkedBytes = 2 * 1024 * 1024;
+const minReadings = 4;
 
 type Escapes = Pick<Reading, 'escapes' | 'escapesInDouble'>;
 
