@@ -20,6 +20,8 @@ export type ClusterOptions = {
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** More lines under `db_service:`, each indented by two. */
   readonly dbService?: string;
+  /** More lines under `tessera:` of the agents, each indented by two. */
+  readonly agentTop?: string;
   readonly proxyService?: string;
   readonly authService?: string;
   /** Default `test`. */
@@ -123,6 +125,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           diagnostics,
           token: dbToken,
           databases: entries,
+          top: options.agentTop,
           more: options.dbService,
         }),
       ),
@@ -276,13 +279,14 @@ function agentConfig(
     diagnostics: string;
     token: Token;
     databases: string;
+    top?: string | undefined;
     more?: string | undefined;
   },
 ): string {
   return `version: v1
 tessera:
   nodename: db
-  data_dir: ${join(home, 'data')}
+${of.top ?? ''}  data_dir: ${join(home, 'data')}
   diag_addr: ${of.diagnostics}
   proxy_server: localhost:${of.proxyPort}
   join_token: ${of.token.token}
