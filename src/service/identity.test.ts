@@ -75,6 +75,41 @@ test('renews itself at two thirds of its life: new key, same host, on disk befor
   identity.close();
 });
 
+test('a proxy that is to be reached by another name has it in its certificate soon, and asks once', async () => {
+  const clock = new ManualClock(Date.now());
+  const join = await auth.service.localJoin('proxy');
+  const names = { dnsNames: ['access.example.com'], ipAddresses: ['192.0.2.7'] };
+  const wanted = await options({ clock, role: 'proxy', join, ...names });
+  const first = await openHostIdentity(wanted);
+  clock.advance(1);
+  const joined = first.current();
+  first.close();
+
+  const more = { ...names, dnsNames: [...names.dnsNames, 'mysql.example.com'] };
+  const identity = await openHostIdentity({ ...wanted, ...more });
+  assert.equal(identity.current().certificate, joined.certificate, 'the same names cost nothing');
+  const renewal = (): Promise<X509Certificate> =>
+    new Promise((resolve) => {
+      const end = identity.onRenew(({ certificate }) => {
+        end();
+        resolve(new X509Certificate(certificate));
+      });
+    });
+  let renewed = renewal();
+  clock.advance(1);
+  assert.equal((await renewed).checkHost('mysql.example.com'), 'mysql.example.com');
+
+  renewed = renewal();
+  identity.useNames({ ...more, ipAddresses: ['192.0.2.7', '2001:db8::1'] });
+  clock.advance(1);
+  assert.equal((await renewed).checkIP('2001:db8::1'), '2001:db8::1');
+  const now = identity.current();
+  identity.useNames({ ...more, ipAddresses: ['2001:db8::1'] });
+  clock.advance(60_000);
+  assert.equal(identity.current(), now, 'fewer names are no reason');
+  identity.close();
+});
+
 test('Auth away at the time of renewal: the old identity stays, and it tries again', async () => {
   const clock = new ManualClock(Date.now());
   const identity = await openHostIdentity(await options({ clock }));

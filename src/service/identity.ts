@@ -35,6 +35,9 @@ export type HostIdentityOptions = {
   readonly random?: () => number;
 };
 
+/** Beside those that Auth gives by itself. */
+type CertificateNames = { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] };
+
 /** One generation of an identity: key and certificate always belong together. */
 export type HostCredentials = {
   /** PEM, leaf only. */
@@ -94,12 +97,16 @@ export class HostIdentityHolder {
   #timer: Timer | undefined;
   #failures = 0;
   #closed = false;
+  #names: CertificateNames;
+  /** Asked for by this process: a certificate that lacks some of them all the same is not asked for again. */
+  #askedNames: CertificateNames | undefined;
 
   /** Use `openHostIdentity`. */
   constructor(options: HostIdentityOptions, stored: StoredIdentity) {
     this.#options = options;
     this.#stored = stored;
     this.#credentials = credentialsOf(stored);
+    this.#names = { dnsNames: options.dnsNames ?? [], ipAddresses: options.ipAddresses ?? [] };
     this.hostId = stored.hostId;
     this.hostName = options.hostName;
     this.role = options.role;
@@ -146,14 +153,22 @@ export class HostIdentityHolder {
     this.connection.use({ addresses });
   }
 
+  /** Names for the certificate from now on. One that lacks some of them is renewed at once; so is one at the start of a process. */
+  useNames(names: CertificateNames): void {
+    this.#names = names;
+    if (this.#lacksNames()) this.#schedule();
+  }
+
   /** Asks for a new certificate now, with a new key. Throws as the call does; the old identity stays then. */
   async renew(): Promise<void> {
     const keys = generateKeyPair();
+    const names = this.#names;
     const answer = await this.connection.client.renewHostCertificate({
       publicKey: new Uint8Array(keys.publicKeyDer),
-      dnsNames: [...(this.#options.dnsNames ?? [])],
-      ipAddresses: [...(this.#options.ipAddresses ?? [])],
+      dnsNames: [...names.dnsNames],
+      ipAddresses: [...names.ipAddresses],
     });
+    this.#askedNames = names;
     await this.#keep({ ...this.#stored, ...checked(answer, keys.privateKeyPem) });
     this.#options.log.info(
       { host_id: this.hostId, expires: new Date(this.#credentials.notAfterMs).toISOString() },
@@ -176,16 +191,29 @@ export class HostIdentityHolder {
   }
 
   #schedule(): void {
+    this.#timer?.cancel();
     if (this.#closed) return;
     const { notBeforeMs, notAfterMs } = this.#credentials;
     const random = (this.#options.random ?? Math.random)();
     // Two thirds of the life, spread over the twentieth before it, so that hosts that joined together do not come back together.
-    const dueMs = notBeforeMs + (notAfterMs - notBeforeMs) * (2 / 3 - random / 20) - this.#options.clock.now();
+    const dueMs = this.#lacksNames()
+      ? 0
+      : notBeforeMs + (notAfterMs - notBeforeMs) * (2 / 3 - random / 20) - this.#options.clock.now();
     const retryMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10)) * (0.5 + random / 2);
     this.#timer = this.#options.clock.after(
       this.#failures > 0 ? retryMs : Math.max(dueMs, 0),
       () => void this.#renewOnTime(),
       { background: true },
+    );
+  }
+
+  #lacksNames(): boolean {
+    if (this.#askedNames === this.#names) return false;
+    const certificate = new X509Certificate(this.#credentials.certificate);
+    const { dnsNames, ipAddresses } = this.#names;
+    return (
+      dnsNames.some((name) => certificate.checkHost(name) === undefined) ||
+      ipAddresses.some((address) => certificate.checkIP(address) === undefined)
     );
   }
 

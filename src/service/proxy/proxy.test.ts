@@ -39,6 +39,13 @@ function configOf(
   return parseConfig(lines.join('\n'), 'test.yaml');
 }
 
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await condition()); tries += 1) {
+    assert.ok(tries < 100, condition.toString());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, and drains', async () => {
   const auth = await TestAuth.start();
   const dataDir = await mkdtemp(join(tmpdir(), 'tessera-proxy-'));
@@ -112,6 +119,14 @@ test('a proxy joins, becomes ready, tells of itself, joins callers with Auth, an
     await proxy.reload(
       configOf(auth, dataDir, base, '  mysql_server_version: 8.4.5\n  mysql_public_addr: mysql.example.com:3036\n'),
     );
+    await until(() => proxy.readiness().ready);
+    // The name is in the host certificate soon, which clients of MySQL verify.
+    await untilAsync(async () => {
+      const probe = await secure(await dialRaw(port), { ALPNProtocols: ['tessera-mysql'] });
+      const shown = probe.getPeerX509Certificate()?.checkHost('mysql.example.com');
+      probe.destroy();
+      return shown !== undefined;
+    });
     const again = await dialRaw(mysqlPort);
     assert.equal((await readGreeting(again)).greeting.serverVersion, '8.4.5');
     again.destroy();

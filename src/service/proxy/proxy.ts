@@ -54,7 +54,7 @@ export async function startProxyService(deps: ProxyServiceDeps): Promise<Running
     via: 'direct',
     clock,
     log,
-    ...parseHosts([...proxy.publicAddrs, ...proxy.mysqlPublicAddrs].map(({ host }) => host)),
+    ...namesOf(proxy),
     ...(join === undefined ? {} : { join }),
     ...(deps.signal === undefined ? {} : { signal: deps.signal }),
     ...(deps.random === undefined ? {} : { random: deps.random }),
@@ -187,7 +187,9 @@ class ProxyService implements RunningService {
     const { log } = this.#deps;
     const next = settingsOf(config);
     const before = settingsOf(this.#config);
+    const names = namesOf(next.proxy);
     this.#gateway.use(next.proxy, await readKeypairs(next.proxy));
+    this.#identity.useNames(names);
     const fixed = (settings: typeof next): string =>
       JSON.stringify([
         settings.proxy.listenAddr,
@@ -321,6 +323,11 @@ function settingsOf({ proxy, authServer }: Config): { readonly proxy: ProxyConfi
   if (proxy === undefined || authServer === undefined)
     throw new ConfigError(['proxy_service is not enabled or has no auth_server']);
   return { proxy, authServer };
+}
+
+/** By which clients reach the host certificate. */
+function namesOf({ publicAddrs, mysqlPublicAddrs }: ProxyConfig): ReturnType<typeof parseHosts> {
+  return parseHosts([...publicAddrs, ...mysqlPublicAddrs].map(({ host }) => host));
 }
 
 async function readKeypairs(proxy: ProxyConfig): Promise<readonly ShownCertificate[]> {
