@@ -19,6 +19,18 @@ export const TUNNEL_TARGETS = [
         cancelTag: 4095,
         draining: false,
       }),
+      encodeAnnouncement({
+        databases: [
+          {
+            name: 'shop',
+            protocol: 'mysql',
+            health: 'unknown',
+            server: { serverVersion: '11.8.3-MariaDB', capabilities: '0000001dfffffffe' },
+          },
+        ],
+        cancelTag: 0,
+        draining: true,
+      }),
     ],
     run: readAnnouncements,
   },
