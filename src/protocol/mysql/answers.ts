@@ -28,6 +28,8 @@ export class Answers {
   #behindDefinitions: 'rows' | 'columns' | 'end' = 'rows';
   /** Of a prepared statement's columns, behind its parameters. */
   #columns = 0;
+  /** Another result follows the rows under way, whatever their end says. */
+  #moreBehind = 0;
   /** Stream offset at which the answer under way began. */
   #mark = 0;
   /** The rest of this answer is not for the client. */
@@ -128,6 +130,15 @@ export class Answers {
     }
   }
 
+  /** The session is over at this stream offset: what came of an answer under way is counted. */
+  settle(position: number): void {
+    const head = this.#state.queue.head;
+    if (head === undefined || this.#phase === 'idle') return;
+    if (head.grammar !== 'fields') head.rows = this.rows;
+    // Behind a throw the offset may be that of the chunk's beginning.
+    head.bytes = Math.max(0, position - this.#mark);
+  }
+
   /** The client has sent the file. */
   fileEnded(sequence: number): void {
     if (this.#phase !== 'file') return;
@@ -199,6 +210,8 @@ export class Answers {
     const { status, warnings } = decodeEof(payload);
     this.#state.status = status;
     head.warnings = warnings;
+    // The EOF behind the row of OUT parameters does not say what follows it, so clients of MySQL take this one's word.
+    if (has(status, SERVER_STATUS.PS_OUT_PARAMS)) this.#moreBehind = status & SERVER_STATUS.MORE_RESULTS_EXISTS;
     if (head.grammar !== 'execute' || !has(status, SERVER_STATUS.CURSOR_EXISTS)) this.#afterDefinitions();
     else this.#resultEnd(head, status);
   }
@@ -307,7 +320,9 @@ export class Answers {
     const { grammar } = head;
     head.resultCount += 1;
     if (grammar === 'execute' && has(status, SERVER_STATUS.CURSOR_EXISTS)) head.cursor = true;
-    const more = has(status, SERVER_STATUS.MORE_RESULTS_EXISTS) && (grammar === 'result' || grammar === 'execute');
+    const said = status | this.#moreBehind;
+    this.#moreBehind = 0;
+    const more = has(said, SERVER_STATUS.MORE_RESULTS_EXISTS) && (grammar === 'result' || grammar === 'execute');
     if (more) this.#phase = 'first';
     else this.#end(head.error === undefined ? 'completed' : 'failed');
   }
@@ -315,15 +330,15 @@ export class Answers {
   /** The answer of the command at the queue's head is complete. */
   #end(outcome: 'completed' | 'failed'): undefined {
     const state = this.#state;
-    const bytes = this.position - this.#mark;
+    this.settle(this.position);
     this.#mark = this.position;
     this.#phase = 'idle';
     this.#muted = false;
+    this.#moreBehind = 0;
     const entry = state.queue.shift();
     if (entry === undefined) return;
-    if (entry.grammar !== 'fields') entry.rows = this.rows;
     if (outcome === 'failed' && entry.prepare !== undefined) state.prepared.reject(entry.prepare);
-    state.report(entry, outcome, bytes);
+    state.report(entry, outcome);
     if (outcome === 'completed' && entry.useTarget !== undefined && !entry.schemaSeen)
       state.useDatabase(entry.useTarget);
     if (entry.own) this.#restored(entry);

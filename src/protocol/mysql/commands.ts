@@ -163,9 +163,10 @@ export class Commands {
     const { policy, database } = this.#state.options;
     const name = utf8Text(payload.subarray(1));
     const databaseName = name ?? payload.toString('latin1', 1);
-    // A name in another character set is judged when the database tells it, where it does.
+    // A name in another character set is judged when the database tells it, where it does. A zero may end a name, or not.
     const unseen = name === undefined && !has(database.flags, CLIENT.SESSION_TRACK);
-    const refusal = unseen ? unreadableDatabaseName() : policy.mayUse(payload.toString('utf8', 1));
+    const refusal =
+      unseen || databaseName.includes('\0') ? unreadableDatabaseName() : policy.mayUse(payload.toString('utf8', 1));
     return {
       command: 'COM_INIT_DB',
       grammar: 'ok',

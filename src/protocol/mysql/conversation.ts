@@ -70,6 +70,7 @@ export class Conversation {
   /** The session is over: what is unanswered gets its result. Idempotent. */
   finish(): void {
     this.#state.nowMs = this.#now();
+    this.#database.settle();
     this.#state.abandon();
   }
 

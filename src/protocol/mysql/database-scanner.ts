@@ -44,6 +44,11 @@ export class DatabaseScanner {
     return this.#out.finish();
   }
 
+  /** The session is over. */
+  settle(): void {
+    this.#answers.settle(this.#base);
+  }
+
   /** What went to the client stands between two packets. */
   get atBoundary(): boolean {
     return (this.#remaining === 0 && !this.#continued) || this.#answers.muted;

@@ -34,6 +34,8 @@ export type Pending = {
   /** What came of it so far. */
   firstByteAtMs: number;
   rows: number;
+  /** Of the answer on the wire. */
+  bytes: number;
   resultCount: number;
   affected: number | undefined;
   lastInsertId: bigint | undefined;
@@ -75,6 +77,7 @@ export function pendingEntry(start: PendingStart): Pending {
     memoryBytes: start.memoryBytes ?? 0,
     firstByteAtMs: -1,
     rows: 0,
+    bytes: 0,
     resultCount: 0,
     affected: undefined,
     lastInsertId: undefined,

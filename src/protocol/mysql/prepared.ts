@@ -62,7 +62,7 @@ export class PreparedStatements {
     memory.prepared.state = 'accepted';
     memory.prepared.id = id;
     memory.prepared.parameterCount = parameterCount;
-    if (memory.generation !== this.#generation) return;
+    if (memory.dropped || memory.generation !== this.#generation) return;
     this.close(id);
     if (this.#byId.size < this.#maxCount && this.#charge(memory, textBytes(memory))) this.#byId.set(id, memory);
     else this.#drop(memory);
@@ -84,10 +84,16 @@ export class PreparedStatements {
     return this.#last;
   }
 
+  /** By its id. */
   close(id: number): void {
     const memory = this.#byId.get(id);
-    if (memory === undefined) return;
-    this.#byId.delete(id);
+    if (memory !== undefined) this.forget(memory);
+  }
+
+  /** It is closed, perhaps before its PREPARE is answered. */
+  forget(memory: PreparedMemory): void {
+    const { id } = memory.prepared;
+    if (id !== undefined && this.#byId.get(id) === memory) this.#byId.delete(id);
     this.#drop(memory);
     if (this.#last === memory) this.#last = undefined;
   }
@@ -100,12 +106,12 @@ export class PreparedStatements {
     this.#last = undefined;
   }
 
-  /** An execution was sent: `types` when it had some. */
+  /** An execution was sent. `types` are those that the next one goes by; undefined: they are not known. */
   executed(memory: PreparedMemory, types: ParameterTypes | undefined): void {
     this.forgetLongData(memory);
-    if (types === undefined) return;
-    const more = (types.length - (memory.types?.length ?? 0)) * typeBytes;
-    memory.types = this.#charge(memory, more) ? types : undefined;
+    if (types === memory.types) return;
+    this.#charge(memory, -(memory.types?.length ?? 0) * typeBytes);
+    memory.types = this.#charge(memory, (types?.length ?? 0) * typeBytes) ? types : undefined;
   }
 
   /** A parameter was sent ahead. */

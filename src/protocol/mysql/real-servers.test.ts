@@ -15,9 +15,10 @@ import { type MysqlServer, startMysql } from '../../../test/servers/mysql.ts';
 import { CLIENT, MARIADB_CLIENT } from './capabilities.ts';
 import { Conversation } from './conversation.ts';
 import { decodeGreeting, encodeGreeting, isMariadb } from './greeting.ts';
-import { decodeHandshakeResponse } from './handshake-response.ts';
+import { decodeHandshakeResponse, encodeHandshakeResponse } from './handshake-response.ts';
 import { encodePacket } from './packet.ts';
 import { DEFAULT_CONVERSATION_LIMITS, type LegCapabilities } from './records.ts';
+import { clientBytes } from './trace.ts';
 
 const user = 'plain';
 const never = CLIENT.SSL | CLIENT.COMPRESS | CLIENT.ZSTD_COMPRESSION_ALGORITHM | CLIENT.OPTIONAL_RESULTSET_METADATA;
@@ -65,7 +66,7 @@ function withServer(binaries: MysqlBinaries): void {
           await rowsOf(client.query(`select length('${'q'.repeat(400_000)}') as n`)),
           await rowsOf(client.query('select seq from numbers order by seq limit 3000')),
         ];
-        await client.unprepare('select length(?) as n');
+        client.unprepare('select length(?) as n');
         got.push(await rowsOf(client.query('select 5')), await client.ping());
         await client.end();
         return got;
@@ -171,6 +172,33 @@ function withServer(binaries: MysqlBinaries): void {
       client.destroy();
     });
 
+    for (const deprecatesEof of [false, true]) {
+      test(`cursors and the small commands, ${deprecatesEof ? 'without' : 'with'} EOFs`, async () => {
+        const start = between.heard.length;
+        const results = (): readonly string[] =>
+          between.heard.slice(start).filter((line) => /^#\d+ (?:completed|failed)/.test(line));
+        const socket = await rawSignIn(between.port, deprecatesEof);
+        const prepared = once(socket, 'data');
+        socket.write(clientBytes('P(select seq from numbers order by seq)'));
+        const [answer]: Buffer[] = await prepared;
+        const id = answer?.readUInt32LE(5) ?? 0;
+        const cursor = clientBytes(`E(${id})`);
+        cursor.writeUInt8(1, 9);
+        const small = binaries.flavour === 'mariadb' ? 'T(items) S O(0) c(0d) c(0a) Z' : 'T(items) S O(0) c(0d) Z';
+        const commands = [cursor, clientBytes(`F(${id}/2) F(${id}/10000) R(${id}) ${small} Q(select 1)`)];
+        const expected = binaries.flavour === 'mariadb' ? 12 : 11;
+        socket.write(Buffer.concat(commands));
+        while (results().length < expected && !socket.closed) await once(socket, 'data');
+        socket.destroy();
+        const { length } = results();
+        assert.equal(length, expected);
+        const rows = results().map((line) => Number(/rows=(\d+)/.exec(line)?.[1]));
+        assert.deepEqual(rows.slice(0, 5), [0, 0, 2, 3598, 0], results().join('\n'));
+        assert.match(results()[1] ?? '', /cursor/);
+        assert.equal(rows.at(-1), 1);
+      });
+    }
+
     test('the command line client: statements, a large result, an import', async () => {
       await same(between, async (port) => {
         const shape = binaries.flavour === 'mariadb' ? ['--skip-ssl'] : ['--ssl-mode=DISABLED'];
@@ -227,6 +255,44 @@ create procedure twice(in n int) select n * 2 as a;`;
 
 function login(port: number): { host: string; port: number; user: string; database: string } {
   return { host: '127.0.0.1', port, user, database: 'shop' };
+}
+
+/** Signed in without a driver. */
+async function rawSignIn(port: number, deprecatesEof: boolean): Promise<Socket> {
+  const socket = connectTcp(port, '127.0.0.1');
+  const packets = new Packets(socket);
+  const { capabilities } = decodeGreeting((await packets.next()).payload);
+  const wanted =
+    CLIENT.LONG_PASSWORD |
+    CLIENT.PROTOCOL_41 |
+    CLIENT.SECURE_CONNECTION |
+    CLIENT.PLUGIN_AUTH |
+    CLIENT.CONNECT_WITH_DB |
+    CLIENT.MULTI_RESULTS |
+    CLIENT.PS_MULTI_RESULTS |
+    (deprecatesEof ? CLIENT.DEPRECATE_EOF : 0);
+  const response = encodeHandshakeResponse({
+    capabilities: (wanted & (capabilities | CLIENT.LONG_PASSWORD)) >>> 0,
+    extended: 0,
+    maxPacketSize: 1 << 24,
+    charset: 45,
+    user,
+    database: 'shop',
+    authResponse: Buffer.alloc(0),
+    plugin: 'mysql_native_password',
+    attributes: new Map(),
+  });
+  socket.write(encodePacket(1, response));
+  for (;;) {
+    const { sequence, payload } = await packets.next();
+    if (payload[0] === 0x00) break;
+    assert.notEqual(payload[0], 0xff, payload.toString('latin1'));
+    // An empty password answers every plugin with nothing.
+    if (payload[0] === 0xfe) socket.write(encodePacket(sequence + 1, Buffer.alloc(0)));
+  }
+  packets.rest();
+  socket.resume();
+  return socket;
 }
 
 /** Rows, or the number of the error. */

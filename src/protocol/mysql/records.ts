@@ -44,7 +44,7 @@ export type Request = {
   readonly longData?: { readonly parameter: number; readonly bytes: number };
   /** COM_STMT_FETCH. */
   readonly rowsAsked?: number;
-  /** COM_REFRESH, COM_SET_OPTION: the number behind the command. COM_FIELD_LIST: the table as text. */
+  /** COM_REFRESH, COM_SET_OPTION: the number behind the command. COM_PROCESS_KILL that is not one of ours: the id. COM_FIELD_LIST: the table. COM_UNKNOWN: its byte, as `0x55`. */
   readonly argument?: string;
 };
 
@@ -143,7 +143,7 @@ export type Result = {
   readonly error: ServerError | undefined;
   /** Bytes of the answer on the wire, headers included. */
   readonly bytes: number;
-  /** Of LOAD DATA LOCAL: bytes that the client sent; the file name that the database asked for. */
+  /** Of LOAD DATA LOCAL: bytes that the client sent; the file name that the database asked for; refused: the client sent nothing (or an empty file, which looks the same). */
   readonly localInfile?: { readonly fileName: string; readonly bytes: number; readonly refused: boolean };
   /** Server-side cursor opened: rows come by COM_STMT_FETCH. */
   readonly cursor: boolean;

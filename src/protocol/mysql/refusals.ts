@@ -66,7 +66,7 @@ export function commandTooLong(what: string, maxHeldBytes: number): ServerError 
 
 /** A name that can not be compared, as its character set is not known. */
 export function unreadableDatabaseName(): ServerError {
-  return { code: 1044, sqlState: '42000', message: 'Access denied to database: its name is not valid UTF-8' };
+  return { code: 1044, sqlState: '42000', message: 'Access denied to database: its name is not readable as UTF-8' };
 }
 
 /** The session stands in a database it may not use, and can not be led back. */

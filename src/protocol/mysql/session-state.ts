@@ -111,7 +111,7 @@ export class SessionState {
   }
 
   /** Reports the one result of an entry's request, if it has one. */
-  report(entry: Pending, outcome: Result['outcome'], bytes: number): void {
+  report(entry: Pending, outcome: Result['outcome']): void {
     const { request, infile } = entry;
     if (request === undefined) return;
     const totalMs = this.nowMs - request.startedAtMs;
@@ -125,7 +125,7 @@ export class SessionState {
       warnings: entry.warnings,
       info: entry.info,
       error: entry.error,
-      bytes,
+      bytes: entry.bytes,
       ...(infile === undefined ? {} : { localInfile: { ...infile, refused: infile.bytes === 0 } }),
       cursor: entry.cursor,
       firstByteMs: entry.firstByteAtMs < 0 ? totalMs : entry.firstByteAtMs - request.startedAtMs,
@@ -135,14 +135,14 @@ export class SessionState {
 
   /** Reports that a request went to the database, which answers nothing to it. */
   reportUnanswerable(request: Request): void {
-    this.report(pendingEntry({ grammar: 'none', request, firstSequence: 0 }), 'no-answer', 0);
+    this.report(pendingEntry({ grammar: 'none', request, firstSequence: 0 }), 'no-answer');
   }
 
   /** The session is over: what waits gets its `unanswered`. */
   abandon(): void {
     for (let entry = this.queue.shift(); entry !== undefined; entry = this.queue.shift()) {
       if (entry.prepare !== undefined) this.prepared.reject(entry.prepare);
-      this.report(entry, 'unanswered', 0);
+      this.report(entry, 'unanswered');
     }
   }
 }

@@ -3,7 +3,7 @@ import { ProtocolError } from '../../errors.ts';
 import { Reader } from '../../wire/reader.ts';
 import type { Draft, Extent, RequestDetails } from './command-draft.ts';
 import { CLIENT, has } from './capabilities.ts';
-import { decodeExecute, type Execute } from './parameters.ts';
+import { decodeExecute, type Execute, type ParameterTypes } from './parameters.ts';
 import { LAST_STATEMENT_ID, type PreparedMemory } from './prepared.ts';
 import type { BoundValues, CommandName, ServerError } from './records.ts';
 import type { SessionState } from './session-state.ts';
@@ -42,7 +42,8 @@ export class StatementCommands {
   bulkExecute(payload: Buffer, extent: Extent): Draft {
     const reader = reading('COM_STMT_BULK_EXECUTE', payload);
     const { memory, details } = this.#named(reader);
-    reader.skip('flags', 2);
+    const hasTypes = has(reader.uint16LE('flags'), sendsTypes);
+    const types = hasTypes ? bulkTypes(reader, memory?.prepared.parameterCount) : memory?.types;
     return {
       command: 'COM_STMT_BULK_EXECUTE',
       grammar: 'execute',
@@ -53,7 +54,7 @@ export class StatementCommands {
       hashFrom: 0,
       memoryBytes: requestBytes,
       effect: () => {
-        if (memory !== undefined) this.#state.prepared.executed(memory, undefined);
+        if (memory !== undefined) this.#state.prepared.executed(memory, types);
         return undefined;
       },
     };
@@ -84,7 +85,8 @@ export class StatementCommands {
       grammar: 'none',
       details,
       effect: () => {
-        this.#state.prepared.close(memory?.prepared.id ?? id);
+        if (memory === undefined) this.#state.prepared.close(id);
+        else this.#state.prepared.forget(memory);
         return undefined;
       },
     };
@@ -171,6 +173,15 @@ const NO_NAMES: readonly string[] = [];
 function reading(command: CommandName, payload: Buffer): Reader {
   return new Reader(`mysql: ${command}`, 'MYSQL_COMMAND', payload, 1);
 }
+
+/** As COM_STMT_BULK_EXECUTE sends them: u8 type | u8 flags, for each parameter. Undefined: not all of them are here. */
+function bulkTypes(reader: Reader, count: number | undefined): ParameterTypes | undefined {
+  if (count === undefined || reader.remaining < 2 * count) return undefined;
+  return Array.from({ length: count }, () => reader.uint16LE('type'));
+}
+
+/** STMT_BULK_FLAG_CLIENT_SEND_TYPES */
+const sendsTypes = 128;
 
 /** Values that are there but can not be told, by their digest. */
 function notUnderstood(payload: Buffer, extent: Extent, memory: PreparedMemory | undefined): BoundValues {
