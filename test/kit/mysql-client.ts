@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
 import type { MysqlAddress } from './mysql-command.ts';
+import type { WireAddress } from './mysql-wire.ts';
 import type { Person } from './person.ts';
 import type { WriterClient } from './writers.ts';
 
@@ -59,4 +60,10 @@ export async function openMysqlWriter(address: MysqlAddress, way: MysqlWriterWay
     insert: (writer, n) => (way === 'text' ? connection.query(sql, [writer, n]) : connection.execute(sql, [writer, n])),
     end: () => connection.end(),
   };
+}
+
+/** The same for a client by hand: the files' content. */
+export function wireAddress(address: MysqlAddress): WireAddress {
+  const read = (file: string): string => readFileSync(file, 'utf8');
+  return { ...address, ca: read(address.ca), cert: read(address.cert), key: read(address.key) };
 }
