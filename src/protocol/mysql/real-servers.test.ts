@@ -197,6 +197,23 @@ function withServer(binaries: MysqlBinaries): void {
         assert.match(results()[1] ?? '', /cursor/);
         assert.equal(rows.at(-1), 1);
       });
+
+      test(`OUT parameters come as a row of their own, ${deprecatesEof ? 'without' : 'with'} EOFs`, async () => {
+        const start = between.heard.length;
+        const results = (): readonly string[] =>
+          between.heard.slice(start).filter((line) => /^#\d+ (?:completed|failed)/.test(line));
+        const socket = await rawSignIn(between.port, deprecatesEof);
+        const prepared = once(socket, 'data');
+        socket.write(encodePacket(0, Buffer.from('\x16call outs(?, ?)')));
+        const [answer]: Buffer[] = await prepared;
+        const id = answer?.readUInt32LE(5) ?? 0;
+        socket.write(clientBytes(`E(${id}:5,null) Q(select 1) N Q(select 2)`));
+        while (results().length < 4 && !socket.closed) await once(socket, 'data');
+        socket.destroy();
+        assert.match(results()[1] ?? '', /completed rows=2 results=3/);
+        assert.match(results()[2] ?? '', /completed rows=1 results=1/);
+        assert.match(results()[3] ?? '', /completed rows=1 results=1/);
+      });
     }
 
     test('the command line client: statements, a large result, an import', async () => {
@@ -251,7 +268,9 @@ create table written (n int, t varchar(40));
 create table numbers (seq int primary key);
 insert into numbers with recursive r as (select 1 as n union all select n + 1 from r where n < 900) select n from r;
 insert into numbers select seq + 900 from numbers; insert into numbers select seq + 1800 from numbers;
-create procedure twice(in n int) select n * 2 as a;`;
+create procedure twice(in n int) select n * 2 as a;
+delimiter //
+create procedure outs(in n int, out m int) begin select n; set m = n + 1; end//`;
 
 function login(port: number): { host: string; port: number; user: string; database: string } {
   return { host: '127.0.0.1', port, user, database: 'shop' };
