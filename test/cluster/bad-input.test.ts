@@ -7,13 +7,13 @@ import { after, before, suite, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { Client } from 'pg';
 import { startCluster, type Cluster } from '../kit/cluster.ts';
+import { residentMb, untilEnd } from '../kit/hostile.ts';
 import { field, message, RawPostgres, startup, upgrade, type RawMessage } from '../kit/raw-postgres.ts';
 import { databaseConfig, openClient, type DatabaseConfig } from '../kit/writers.ts';
 import { npmPostgres } from '../servers/postgres-binaries.ts';
 
 const sslRequest = Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]);
 const gssRequest = Buffer.from([0, 0, 0, 8, 4, 0xd2, 0x16, 0x30]);
-const giveUpMs = 20_000;
 
 suite('bad input', () => {
   let cluster: Cluster;
@@ -172,19 +172,10 @@ function fatal(messages: readonly RawMessage[]): string {
   return `${field(error.body, 'C')} ${field(error.body, 'M')}`;
 }
 
-/** Sends, keeps reading, and fails when the other side neither closes nor resets in time. */
-function endsSoon(port: number, bytes: Buffer): Promise<void> {
-  return new Promise((done, failed) => {
-    const socket = connect(port, '127.0.0.1');
-    const timer = setTimeout(() => failed(new Error(`the connection was still open after ${giveUpMs} ms`)), giveUpMs);
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      clearTimeout(timer);
-      done();
-    });
-    socket.resume();
-    socket.write(bytes);
-  });
+function endsSoon(port: number, bytes: Buffer): Promise<Buffer> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  return untilEnd(socket);
 }
 
 async function stalledReaders(config: DatabaseConfig, count: number): Promise<Socket[]> {
@@ -206,12 +197,6 @@ async function stalledReaders(config: DatabaseConfig, count: number): Promise<So
     await new Promise((done) => setTimeout(done, 2000));
     return sockets;
   });
-}
-
-function residentMb(cluster: Cluster): number[] {
-  return [...cluster.proxies, ...cluster.agents].map(
-    ({ pid }) => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
-  );
 }
 
 type Behaviour = (socket: Socket) => void;
