@@ -3,6 +3,7 @@ import { TesseraError } from '../../src/errors.ts';
 import { commandName, SERVER_STATUS } from '../../src/protocol/mysql/capabilities.ts';
 import { Conversation } from '../../src/protocol/mysql/conversation.ts';
 import { MAX_PAYLOAD } from '../../src/protocol/mysql/packet.ts';
+import type { LegCapabilities } from '../../src/protocol/mysql/records.ts';
 import { clientBytes, serverBytes } from '../../src/protocol/mysql/trace.ts';
 import { LEGS, type LegName, optionsOf } from '../kit/mysql-dialogue.ts';
 import type { FuzzTarget } from './targets.ts';
@@ -38,22 +39,30 @@ export const MYSQL_TARGETS: readonly FuzzTarget[] = [
     ],
     run: (chunks: readonly Buffer[]) => sameAnyhow(chunks, (cut) => converse(leg, cut, [])),
   })),
-  ...(['old', 'new', 'maria', 'maria-old'] as const).map((leg) => ({
+  ...(['old', 'new', 'maria', 'maria-old', 'deaf'] as const).map((leg) => ({
     name: `mysql-backend-${leg}`,
     seeds: [
       serverBytes(
         'n(1) def row*2 end | prep(1,1,1) def*2 | ok(a=1,db=a) | def*2 end | text(up) | ok | fb(f)',
-        LEGS[leg],
+        legOf(leg),
       ),
       serverBytes(
         `n(1+) def eof row eof(s=${more}) ok(db=nope) | prep(1,1,1) def eof def eof | n(1-) eof(s=${cursor}) | def eof`,
-        LEGS[leg],
+        legOf(leg),
       ),
-      serverBytes('progress ok(var=redirect_url:x) | err(1:HY000:x) | end(db=b) | err(2:42000:y) | raw(ff)', LEGS[leg]),
+      serverBytes(
+        'progress ok(var=redirect_url:x) | err(1:HY000:x) | end(db=b) | err(2:42000:y) | raw(ff)',
+        legOf(leg),
+      ),
     ],
     run: (chunks: readonly Buffer[]) => sameAnyhow(chunks, (cut) => converse(leg, [clientBytes(asked)], cut)),
   })),
 ];
+
+/** The database tracks the session whether the client asked for it or not. */
+function legOf(leg: LegName): LegCapabilities {
+  return leg === 'deaf' ? LEGS.new : LEGS[leg];
+}
 
 type Outcome = {
   readonly heard: readonly string[];
@@ -93,7 +102,7 @@ function converse(leg: LegName, client: readonly Buffer[], database: readonly Bu
       refused: (request) => heard.push(`refused ${JSON.stringify(request)}`),
       databaseChanged: (name) => heard.push(`database ${name}`),
     },
-    optionsOf(setting, leg),
+    optionsOf(leg === 'deaf' ? { ...setting, database: 'new' } : setting, leg),
   );
   const toDatabase: Buffer[] = [];
   const toClient: Buffer[] = [];

@@ -37,7 +37,9 @@ export class Conversation {
     this.#now = options.now;
     this.#state = new SessionState(observer, options);
     const requests = new Requests(this.#state);
-    this.#client = new ClientScanner(options.limits.maxHeldBytes, requests);
+    const { maxHeldBytes, maxStatementBytes } = options.limits;
+    // A text that is to be kept must be held that long, and the command's byte before it.
+    this.#client = new ClientScanner(Math.max(maxHeldBytes, maxStatementBytes + 1), requests);
     this.#answers = new Answers(this.#state, this.#client);
     this.#database = new DatabaseScanner(this.#state, this.#answers);
     requests.onFileEnd = (sequence) => this.#answers.fileEnded(sequence);

@@ -123,6 +123,12 @@ function withServer(binaries: MysqlBinaries): void {
           'insert into written (n, t) values (?, ?)',
           Array.from({ length: 3000 }, (_, index) => [index, `t${index}`]),
         );
+        // One result for each row of values (BULK_UNIT_RESULTS).
+        const inFull = { sql: 'insert into written (n, t) values (?, ?)', fullResult: true };
+        const each = await client.batch(
+          inFull,
+          Array.from({ length: 300 }, (_, index) => [index, null]),
+        );
         const count = await client.query('select count(*) as n, sum(n) as s from written');
         await client.query('truncate written');
         const streamed: unknown[] = [];
@@ -131,7 +137,7 @@ function withServer(binaries: MysqlBinaries): void {
         const later = await client.query('select database() as d');
         await client.end();
         const settled = many.map((one) => (one.status === 'fulfilled' ? inspect(one.value) : Object(one.reason).errno));
-        return [settled, ...[again, batch, count, streamed, later].map((one) => inspect(one))];
+        return [settled, ...[again, batch, each, count, streamed, later].map((one) => inspect(one))];
       });
     });
 
