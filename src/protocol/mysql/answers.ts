@@ -1,6 +1,7 @@
 import { ProtocolError } from '../../errors.ts';
 import { CLIENT, has, MARIADB_CLIENT, SERVER_STATUS } from './capabilities.ts';
 import type { ClientScanner } from './client-scanner.ts';
+import { badEof, badHeader, beforeFile, emptyPacket, noEof, unasked, wrongSequence } from './answer-faults.ts';
 import { readColumnCount, readPrepareOk } from './answer-heads.ts';
 import { decodeErr, encodeErr, isProgress } from './err.ts';
 import { decodeEof, decodeOk, type OkPacket } from './ok.ts';
@@ -34,6 +35,8 @@ export class Answers {
   #mark = 0;
   /** The rest of this answer is not for the client. */
   #muted = false;
+  /** Of a packet in place of the one for which the session was given up. */
+  #lastSequence: number | undefined;
 
   /** Of the next packet. */
   sequence = 0;
@@ -68,6 +71,7 @@ export class Answers {
 
   /** Of a packet of our own put in now; `holding`: in place of one that has begun to come. */
   nextSequence(holding: boolean): number {
+    if (this.#lastSequence !== undefined) return this.#lastSequence;
     const head = this.#state.queue.head;
     // What the client waits for is answered already, or nothing.
     if (head === undefined || this.#muted) return 1;
@@ -86,7 +90,7 @@ export class Answers {
     if (this.#phase === 'file' && first === errHeader) return true;
     if (sequence !== this.sequence) throw wrongSequence(sequence, this.sequence);
     this.sequence = (sequence + 1) & 0xff;
-    if (first < 0) throw fault('EMPTY', `is an empty packet in the phase ${this.#phase}`);
+    if (first < 0) throw emptyPacket(this.#phase);
     if (first === errHeader) return true;
     switch (this.#phase) {
       case 'definitions':
@@ -98,7 +102,7 @@ export class Answers {
         return ends;
       }
       case 'file':
-        throw fault('BEFORE_FILE', 'comes before the end of the file that the database asked for');
+        throw beforeFile();
       default:
         return true;
     }
@@ -119,7 +123,7 @@ export class Answers {
   packet(payload: Buffer, sequence: number): Buffer | undefined {
     if (payload[0] === errHeader) return this.#error(payload);
     const head = this.#state.queue.head;
-    if (head === undefined) throw fault('UNASKED', 'answers nothing that was asked');
+    if (head === undefined) throw unasked();
     switch (this.#phase) {
       case 'first':
         return this.#first(head, payload, sequence);
@@ -150,7 +154,7 @@ export class Answers {
   #start(first: number, sequence: number): boolean {
     const head = this.#state.queue.head;
     if (head === undefined) {
-      if (first !== errHeader) throw fault('UNASKED', 'answers nothing that was asked');
+      if (first !== errHeader) throw unasked();
       return false;
     }
     this.#phase = head.grammar === 'fields' || head.grammar === 'rows' ? 'rows' : 'first';
@@ -205,8 +209,7 @@ export class Answers {
   }
 
   #definitionsEof(head: Pending, payload: Buffer): undefined {
-    if (payload[0] !== eofHeader || payload.length !== eofBytes)
-      throw fault('NO_EOF', `begins with ${payload[0]} behind column definitions, expected an EOF`);
+    if (payload[0] !== eofHeader || payload.length !== eofBytes) throw noEof(payload[0]);
     const { status, warnings } = decodeEof(payload);
     this.#state.status = status;
     head.warnings = warnings;
@@ -224,11 +227,9 @@ export class Answers {
 
   /** What ends rows, fields, and the answers of commands that have no OK: an OK with an EOF's header, or an EOF. */
   #terminator(head: Pending, payload: Buffer, sequence: number): Buffer | undefined {
-    if (payload[0] !== eofHeader)
-      throw fault('BAD_HEADER', `to ${head.request?.command ?? 'a command'} begins with ${payload[0]}`);
+    if (payload[0] !== eofHeader) throw badHeader(head.request?.command ?? 'a command', payload[0]);
     if (this.#deprecatesEof && payload.length > eofBytes) return this.#ok(head, payload, sequence);
-    if (payload.length !== eofBytes)
-      throw fault('BAD_EOF', `is an EOF of ${payload.length} bytes, expected ${eofBytes}`);
+    if (payload.length !== eofBytes) throw badEof(payload.length, eofBytes);
     const { status, warnings } = decodeEof(payload);
     this.#state.status = status;
     head.warnings = warnings;
@@ -311,6 +312,7 @@ export class Answers {
   }
 
   #giveUp(error: ServerError): Buffer {
+    this.#lastSequence = this.nextSequence(true);
     this.#end('failed');
     this.#state.mustEnd = error;
     return NOTHING;
@@ -379,12 +381,4 @@ const NOTHING: Buffer = Buffer.alloc(0);
 function countOk(head: Pending, ok: OkPacket): void {
   head.affected = (head.affected ?? 0) + Number(ok.affectedRows);
   if (ok.lastInsertId !== 0n) head.lastInsertId = ok.lastInsertId;
-}
-
-function fault(suffix: string, what: string): ProtocolError {
-  return new ProtocolError(`MYSQL_ANSWER_${suffix}`, `mysql: the database's packet ${what}`);
-}
-
-function wrongSequence(got: number, expected: number): ProtocolError {
-  return fault('SEQUENCE', `has the sequence number ${got}, expected ${expected}`);
 }

@@ -22,6 +22,8 @@ export class DatabaseScanner {
   #continued = false;
   /** Stream offset of the chunk being walked. */
   #base = 0;
+  /** While a chunk is walked, and for ever behind a throw, which keeps all of it from the client: the number of a packet put in its place. */
+  #inPlace: number | undefined;
 
   constructor(state: SessionState, answers: Answers) {
     this.#state = state;
@@ -31,6 +33,7 @@ export class DatabaseScanner {
 
   /** Walks one chunk; returns what goes to the client. */
   push(chunk: Buffer): Buffer {
+    this.#inPlace = this.nextSequence;
     this.#out.begin(chunk);
     let at = 0;
     while (at < chunk.length) {
@@ -41,6 +44,7 @@ export class DatabaseScanner {
       at = this.#remaining > 0 ? this.#goOn(chunk, at) : this.#packet(chunk, at);
     }
     this.#base += chunk.length;
+    this.#inPlace = undefined;
     return this.#out.finish();
   }
 
@@ -56,7 +60,7 @@ export class DatabaseScanner {
 
   /** Of a packet of our own put in now. */
   get nextSequence(): number {
-    return this.#answers.nextSequence(this.#wanted > 0);
+    return this.#inPlace ?? this.#answers.nextSequence(this.#wanted > 0);
   }
 
   #goOn(chunk: Buffer, at: number): number {
