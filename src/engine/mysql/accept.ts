@@ -10,7 +10,7 @@ import type { Channel } from '../../wire/channel.ts';
 import { ChannelReader } from '../../wire/channel-reader.ts';
 import type { Accepted, AcceptOptions, AccessRequest, Refusal } from '../engine.ts';
 import { makeGreeting } from './greet.ts';
-import { meansItself } from './names.ts';
+import { isClientCollation, meansItself } from './names.ts';
 import { auditedParameters, MysqlRequest } from './request.ts';
 
 /**
@@ -116,7 +116,7 @@ function request(
   return refusal === undefined ? { type: 'request', request: asked } : { type: 'refused', request: asked, refusal };
 }
 
-/** A name that a server would take for another one than was authorized. That it is UTF-8 without zeros was seen to when it was decoded. */
+/** A name that a server would take for another one than was authorized, or what it would hold against the agent. That it is UTF-8 without zeros was seen to when it was decoded. */
 function unfitNames({ databaseUser, databaseName }: AccessRequest, charset: number): Refusal | undefined {
   if (databaseUser === '') {
     const hint = 'name one: mysql --user=...';
@@ -124,8 +124,15 @@ function unfitNames({ databaseUser, databaseName }: AccessRequest, charset: numb
   }
   // Servers strip such quotes before they look the user up.
   if (/^'.*'$/s.test(databaseUser)) return unfit('the database user is in quotes, which the server would strip');
+  // As the server would say it.
+  if (!isClientCollation(charset)) {
+    const message = `collation ${charset} can not be a client's`;
+    return { reason: 'protocol-error', message, hint: 'choose utf8mb4', databaseCode: '1231/42000' };
+  }
   if (!meansItself(databaseUser + databaseName, charset))
-    return unfit('names that are not plain ASCII need a UTF-8 character set, e.g. --default-character-set=utf8mb4');
+    return unfit(
+      'names that are not plain ASCII need a UTF-8 character set, e.g. --default-character-set=utf8mb4, and no characters above U+FFFF',
+    );
   return undefined;
 }
 

@@ -301,6 +301,24 @@ const responses: readonly {
     bytes: response({ user: 'jörg', charset: 8 }),
     expect: [1045, 3],
   },
+  {
+    name: 'a character above U+FFFF, which servers make a question mark of',
+    bytes: response({ user: 'a\u{1f600}', charset: 255 }),
+    expect: [1045, 3],
+  },
+  {
+    name: "a database's name above U+FFFF, which MariaDB counts as a broken handshake",
+    bytes: response({ database: 'a\u{1f600}', charset: 45 }),
+    expect: [1045, 3],
+  },
+  { name: 'the last character below it', bytes: response({ user: 'a\uffff' }), expect: ['a\uffff', '', 3] },
+  {
+    name: 'a backslash in sjis, which is a wide one',
+    bytes: response({ user: 'a\\b', charset: 13 }),
+    expect: [1045, 3],
+  },
+  { name: 'ucs2, which servers count as a broken handshake', bytes: response({ charset: 35 }), expect: [1231, 3] },
+  { name: 'utf16 with a collation of its own', bytes: response({ charset: 101 }), expect: [1231, 3] },
   { name: 'a brace in Swedish', bytes: response({ user: 'a{b', charset: 10 }), expect: [1045, 3] },
   {
     name: 'a second SSLRequest',

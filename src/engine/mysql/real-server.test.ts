@@ -34,6 +34,7 @@ import { connectMysql } from './connect.ts';
 import { mysqlEngine } from './engine.ts';
 import { mysqlServerFirst } from './greet.ts';
 import { checkMysql } from './health.ts';
+import { isClientCollation } from './names.ts';
 import { MysqlRequest } from './request.ts';
 
 const open = AbortSignal.any([]);
@@ -469,6 +470,17 @@ function others(bench: Bench): void {
       }
     } finally {
       forwarder.close();
+    }
+  });
+
+  test("collations: those that the server ends the handshake for are no client's, all others are", async () => {
+    const rows = await bench.server.run(
+      'select id, character_set_name from information_schema.collations where id < 256',
+    );
+    for (const row of rows.trim().split('\n')) {
+      const [id, characters = ''] = row.split('\t');
+      const expected = !['ucs2', 'utf16', 'utf16le', 'utf32', 'filename'].includes(characters);
+      assert.equal(isClientCollation(Number(id)), expected, row);
     }
   });
 
