@@ -39,20 +39,29 @@ export async function sign(io: Io, globals: Globals, options: SignOptions): Prom
   say(
     io,
     `Wrote ${paths.join(', ')} for ${options.host.join(', ')}, valid until ${printTime(reply.expires)}.
-The key file must belong to the account that PostgreSQL runs as: chown postgres ${options.out}.*
+The key file must belong to the account that the database runs as: chown postgres ${options.out}.* (or mysql).
 
-postgresql.conf:
+PostgreSQL, postgresql.conf:
 
   ssl = on
   ssl_cert_file = '${file}.crt'
   ssl_key_file = '${file}.key'
   ssl_ca_file = '${file}.cas'
 
-pg_hba.conf (no earlier line may match):
+and pg_hba.conf (no earlier line may match):
 
   hostssl all all 0.0.0.0/0 cert
   hostssl all all ::/0      cert
 
-Next: restart PostgreSQL, then name it under db_service.databases in tessera.yaml of a Database Service.`,
+MySQL and MariaDB, my.cnf:
+
+  [mysqld]
+  ssl_cert = ${file}.crt
+  ssl_key = ${file}.key
+  ssl_ca = ${file}.cas
+
+and for each account, here reader: CREATE USER 'reader'@'%' REQUIRE SUBJECT '/CN=reader';
+
+Next: restart the database, then name it under db_service.databases in tessera.yaml of a Database Service.`,
   );
 }
