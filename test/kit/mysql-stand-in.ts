@@ -41,15 +41,15 @@ export const usualGreeting: Greeting = {
   plugin: 'caching_sha2_password',
 };
 
-/** Listens on a free loopback port. The caller closes it. */
-export async function startStandIn(options: StandInOptions): Promise<StandIn> {
+/** Listens on a free loopback port. A function is asked at each connection. The caller closes it. */
+export async function startStandIn(options: StandInOptions | (() => StandInOptions)): Promise<StandIn> {
   const sockets = new Set<Socket>();
   let count = 0;
   const server = createServer((socket) => {
     count += 1;
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-    serve(socket, options).catch(() => socket.destroy());
+    serve(socket, typeof options === 'function' ? options() : options).catch(() => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
