@@ -124,6 +124,7 @@ function openRelay(writer: AuditWriter): Pair {
     },
     mayUse: () => undefined,
     ids: new SessionIds().of('alice', 'orders'),
+    elsewhere: { canAsk: false, ask: () => () => {} },
     signal: new AbortController().signal,
     limits: {
       maxAuditedStatementBytes: 65_536,

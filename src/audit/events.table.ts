@@ -25,8 +25,8 @@ const prepared = {
   db_query_encoding: 'text?',
   db_query_unknown: 'text?',
 } as const;
-/** `KILL` of one of the person's own sessions: the number as the client knows it, and as the database got it. */
-const killed = { process_id: 'int?', process_id_in_database: 'int?' } as const;
+/** `KILL` of one of the person's own sessions: the number as the client knows it, and as the database got it; or that the other agents were asked for it, who have an event of their own. */
+const killed = { process_id: 'int?', process_id_in_database: 'int?', asked_other_agents: 'bool?' } as const;
 const result = {
   query_ei: 'int?',
   outcome: 'text?',
@@ -195,6 +195,12 @@ export const EVENTS = {
     writers: ['database'],
     says: 'A statement failed, or its end was not seen.',
     fields: result,
+  },
+  TDB11I: {
+    event: 'db.session.killed',
+    writers: ['database'],
+    says: 'Another session of the person, at another agent, asked by `KILL` to stop what this one runs (`kill` is `query`) or to end it (`connection`); `process_id` is the number that its client knows, `running` how many statements were unanswered.',
+    fields: { kill: 'text', process_id: 'int', running: 'int', killed_by_sid: 'text', killed_by_addr: 'text' },
   },
   TPG00I: {
     event: 'db.session.postgres.statements.parse',
@@ -384,7 +390,7 @@ export const EVENTS = {
   T3006I: {
     event: 'client.disconnect',
     writers: ['database'],
-    says: 'Tessera ended a session: idle, expired certificate, lock or shutdown.',
+    says: 'Tessera ended a session: idle, expired certificate, lock, shutdown, or `KILL` at another agent.',
     fields: { reason: 'text' },
   },
   T3007W: {

@@ -40,6 +40,7 @@ export const defaultProxyLimits: ProxyLimits = {
   maxClientHelloBytes: 64 * KiB,
   maxStartupBytes: 10_000,
   cancelRatePerMinute: 60,
+  killRatePerMinute: 600,
   maxTunnels: 10_000,
   agentAcceptTimeoutMs: 10_000,
   maxReplayBytes: 64 * KiB,
@@ -72,6 +73,7 @@ export const defaultDatabaseLimits: DatabaseLimits = {
   maxPreparedStatements: 10_000,
   maxPipelinedStatements: 10_000,
   connectTimeoutMs: 30_000,
+  killRatePerMinute: 60,
   clientRefusalEventsPerMinute: 10,
   refusalEventsPerMinute: 600,
 };

@@ -112,6 +112,8 @@ export type ProxyLimits = {
   readonly maxStartupBytes: number;
   /** Cancel requests of one client address. Default 60. */
   readonly cancelRatePerMinute: number;
+  /** Of one agent: KILLs of MySQL sessions that other agents have. Default 600. */
+  readonly killRatePerMinute: number;
   /** Agents with a tunnel to this proxy. Default 10,000. */
   readonly maxTunnels: number;
   /** For an agent to accept a stream. Default 10 s. */
@@ -180,6 +182,8 @@ export type DatabaseLimits = {
   readonly maxPipelinedStatements: number;
   /** To open and sign in to a database. Default 30 s. */
   readonly connectTimeoutMs: number;
+  /** Of one person: KILLs of MySQL sessions that other agents have. Default 60. */
+  readonly killRatePerMinute: number;
   /** Refusals told one by one in the audit log, of one proxy; more are counted together. Default 10 a minute. */
   readonly clientRefusalEventsPerMinute: number;
   /** The same, of all together. Default 600 a minute. */

@@ -7,7 +7,7 @@ import type { Database } from '../resource/resource.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { CancelKeys } from './cancel-keys.ts';
-import type { OwnSessionIds } from './session-ids.ts';
+import type { OwnSessionIds, SessionsElsewhere, StopSession } from './session-ids.ts';
 
 /**
  * The seam between databases and everything else: one object per wire protocol, without state of its own. src/engine/session.ts alone
@@ -130,6 +130,7 @@ export type Refusal = {
     | 'too-many-connections'
     | 'audit-unavailable'
     | 'idle'
+    | 'killed'
     | 'shutdown'
     | 'internal';
   readonly message: string;
@@ -169,6 +170,8 @@ export type SessionHandles = {
   readonly keys: CancelKeys;
   /** Numbers that name this person's sessions with this database to this person alone (MySQL). */
   readonly ids: OwnSessionIds;
+  /** To be registered with the number. */
+  readonly stop: StopSession;
 };
 
 /** What admit gives back: call `release` when the session ends, else its cancel key stays valid. Idempotent. */
@@ -183,6 +186,7 @@ export type RelaySession = {
   /** Asks again whether this session may go on with another database name (`USE`); undefined: it may. Takes microseconds; a look-up that fails is a refusal. */
   readonly mayUse: (databaseName: string) => Refusal | undefined;
   readonly ids: OwnSessionIds;
+  readonly elsewhere: SessionsElsewhere;
   readonly recorder: Recorder;
   /** Aborted with a `Refusal` as reason: idle, lock, expiry, shutdown. The relay then says it in the protocol and ends. */
   readonly signal: AbortSignal;

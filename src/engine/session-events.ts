@@ -4,6 +4,7 @@ import type { Recorder } from '../audit/recorder.ts';
 import type { ProtocolError } from '../errors.ts';
 import type { DatabaseProtocol } from '../resource/identity.ts';
 import type { AccessRequest, Closed, DatabaseConnection, Refusal, RelayCounters } from './engine.ts';
+import type { StopOrder } from './session-ids.ts';
 
 /** The events of a session that do not depend on the protocol. Each is buffered: the caller commits. */
 
@@ -46,6 +47,17 @@ export function recordRejected(recorder: Recorder, maximum: number): void {
 /** We ended the session: idle, expiry, lock, shutdown, a limit. */
 export function recordDisconnect(recorder: Recorder, refusal: Refusal): void {
   recorder.write('client.disconnect', 'T3006I', { reason: refusal.reason, message: refusal.message });
+}
+
+/** Another session of the person, at another agent, asked to stop what this one runs, or to end it. `running`: statements that the database had to answer then. */
+export function recordKilled(recorder: Recorder, order: StopOrder, running: number): void {
+  recorder.write('db.session.killed', 'TDB11I', {
+    kill: order.what,
+    process_id: order.shownId,
+    running,
+    killed_by_sid: order.sessionId,
+    killed_by_addr: order.clientAddress,
+  });
 }
 
 /** The client sent what its protocol does not allow: why, and how the bytes begin that were not forwarded. */

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import { isShownId, SessionIds, SHOWN_ID_BIT } from './session-ids.ts';
 
 const shown = SHOWN_ID_BIT + 5;
+const stop = (): void => {};
 
 test('a number names the session of the same person with the same database, and of nobody else', () => {
   const ids = new SessionIds();
-  ids.of('alice', 'orders').register(shown, 12);
+  ids.of('alice', 'orders').register(shown, 12, stop);
   assert.equal(ids.of('alice', 'orders').realOf(shown), 12);
   assert.equal(ids.of('bob', 'orders').realOf(shown), undefined);
   assert.equal(ids.of('alice', 'billing').realOf(shown), undefined);
@@ -15,18 +16,18 @@ test('a number names the session of the same person with the same database, and 
 
 test('names that look alike when joined are different people', () => {
   const ids = new SessionIds();
-  ids.of('a","b', 'c').register(shown, 1);
-  ids.of('a', 'b","c').register(shown, 2);
+  ids.of('a","b', 'c').register(shown, 1, stop);
+  ids.of('a', 'b","c').register(shown, 2, stop);
   assert.equal(ids.of('a","b', 'c').realOf(shown), 1);
   assert.equal(ids.of('a', 'b","c').realOf(shown), 2);
 });
 
 test('a number lives until its session ends; ending twice takes nobody else along', () => {
   const own = new SessionIds().of('alice', 'orders');
-  const end = own.register(shown, 12);
+  const end = own.register(shown, 12, stop);
   end();
   assert.equal(own.realOf(shown), undefined);
-  const later = own.register(shown, 13);
+  const later = own.register(shown, 13, stop);
   end();
   assert.equal(own.realOf(shown), 13);
   later();
@@ -35,8 +36,8 @@ test('a number lives until its session ends; ending twice takes nobody else alon
 
 test('two sessions that were told the same number: the older one is meant, then the other', () => {
   const own = new SessionIds().of('alice', 'orders');
-  const first = own.register(shown, 12);
-  own.register(shown, 13);
+  const first = own.register(shown, 12, stop);
+  own.register(shown, 13, stop);
   assert.equal(own.realOf(shown), 12);
   first();
   assert.equal(own.realOf(shown), 13);
@@ -44,10 +45,29 @@ test('two sessions that were told the same number: the older one is meant, then 
 
 test('the same pair twice is one session each', () => {
   const own = new SessionIds().of('alice', 'orders');
-  const first = own.register(shown, 12);
-  own.register(shown, 12);
+  const first = own.register(shown, 12, stop);
+  own.register(shown, 12, stop);
   first();
   assert.equal(own.realOf(shown), 12);
+});
+
+test('an order reaches one session, of the same person and database, while it lives', () => {
+  const ids = new SessionIds();
+  const heard: string[] = [];
+  const register = (user: string, service: string, name: string): (() => void) =>
+    ids.of(user, service).register(shown, 1, ({ what, sessionId }) => heard.push(`${name} ${what} by ${sessionId}`));
+  const end = register('alice', 'orders', 'first');
+  register('alice', 'orders', 'second');
+  register('bob', 'orders', "bob's");
+  register('alice', 'billing', 'other database');
+  const order = { what: 'query', shownId: shown, sessionId: 's', clientAddress: '1.2.3.4:5' } as const;
+  const own = ids.of('alice', 'orders');
+  assert.equal(own.stop(shown, order), true);
+  end();
+  assert.equal(own.stop(shown, { ...order, what: 'connection' }), true);
+  assert.equal(own.stop(shown + 1, order), false);
+  assert.equal(ids.of('carol', 'orders').stop(shown, order), false);
+  assert.deepEqual(heard, ['first query by s', 'second connection by s']);
 });
 
 const shownIds: readonly { readonly id: number; readonly want: boolean }[] = [

@@ -3,27 +3,32 @@
  * numbers behind them. A number is no secret and entitles nobody: only the same person's sessions with the same database are found. In memory.
  */
 export class SessionIds {
-  /** The real numbers behind a shown one, by owner: one object a session, the oldest first. */
-  readonly #byOwner = new Map<string, Map<number, Set<{ readonly real: number }>>>();
+  /** The sessions behind a shown number, by owner: one object a session, the oldest first. */
+  readonly #byOwner = new Map<string, Map<number, Set<Registered>>>();
 
   /** What one person may see: the person's own sessions with one database. */
   of(user: string, service: string): OwnSessionIds {
     const owner = JSON.stringify([user, service]);
+    const find = (shown: number): Registered | undefined => {
+      const [oldest] = this.#byOwner.get(owner)?.get(shown) ?? [];
+      return oldest;
+    };
     return {
-      register: (shown, real) => this.#register(owner, shown, real),
-      realOf: (shown) => {
-        const [oldest] = this.#byOwner.get(owner)?.get(shown) ?? [];
-        return oldest?.real;
+      register: (shown, real, stop) => this.#register(owner, shown, { real, stop }),
+      realOf: (shown) => find(shown)?.real,
+      stop: (shown, order) => {
+        const session = find(shown);
+        session?.stop(order);
+        return session !== undefined;
       },
     };
   }
 
-  #register(owner: string, shown: number, real: number): () => void {
-    const owned = this.#byOwner.get(owner) ?? new Map<number, Set<{ readonly real: number }>>();
+  #register(owner: string, shown: number, session: Registered): () => void {
+    const owned = this.#byOwner.get(owner) ?? new Map<number, Set<Registered>>();
     this.#byOwner.set(owner, owned);
     const sessions = owned.get(shown) ?? new Set();
     owned.set(shown, sessions);
-    const session = { real };
     sessions.add(session);
     return () => {
       // Once: what stands there later under the same number belongs to others.
@@ -34,11 +39,46 @@ export class SessionIds {
   }
 }
 
+type Registered = { readonly real: number; readonly stop: StopSession };
+
 export interface OwnSessionIds {
-  /** The client was told `shown`, the database calls the session `real`. Call the result when the session ends; idempotent. */
-  register(shown: number, real: number): () => void;
+  /**
+   * The client was told `shown`, the database calls the session `real`, and `stop` does what another session of the person asks of it. Call the result when the session ends;
+   * idempotent.
+   */
+  register(shown: number, real: number, stop: StopSession): () => void;
   /** The database's number of a live session that its client knows as `shown`; undefined: none of this person's. */
   realOf(shown: number): number | undefined;
+  /** Has that session stopped as `order` says; false: there is none. */
+  stop(shown: number, order: StopOrder): boolean;
+}
+
+/** Never throws and does not wait. */
+export type StopSession = (order: StopOrder) => void;
+
+/** What a session that is served elsewhere asks of one of the same person's here (MySQL's KILL). */
+export type StopOrder = {
+  /** The running statement alone, or the session. */
+  readonly what: KillKind;
+  readonly shownId: number;
+  /** The session that asks, and where its client is. */
+  readonly sessionId: string;
+  readonly clientAddress: string;
+  /** The database user that its certificate is for: sessions of another one are left alone. Absent: it is for any that the person may have. */
+  readonly databaseUser?: string;
+};
+
+export type KillKind = 'query' | 'connection';
+
+/** The person's sessions with the same database at other agents, as one session may ask for them. */
+export interface SessionsElsewhere {
+  /** The session can prove itself to other agents now, and did not ask too often. */
+  readonly canAsk: boolean;
+  /**
+   * Counts the question; call the result, once, to send it: to every agent that is connected to a proxy that this one is connected to. Nothing comes back, also when nobody has
+   * the session.
+   */
+  ask(shownId: number, what: KillKind): () => void;
 }
 
 /** Numbers that Tessera shows have this bit, which a database's own counter does not reach: the two are not mistaken for each other. Bit 31 stays 0. */

@@ -379,9 +379,9 @@ test('what was said before TLS, and what is known of the server, reach the openi
 
 test('a session is given the ids of its own person and database, the same to admit and to relay', async () => {
   const ids = new SessionIds();
-  ids.of(alice.user, 'orders').register(2 ** 30 + 1, 11);
-  ids.of(alice.user, 'billing').register(2 ** 30 + 2, 12);
-  ids.of('bob', 'orders').register(2 ** 30 + 3, 13);
+  ids.of(alice.user, 'orders').register(2 ** 30 + 1, 11, () => {});
+  ids.of(alice.user, 'billing').register(2 ** 30 + 2, 12, () => {});
+  ids.of('bob', 'orders').register(2 ** 30 + 3, 13, () => {});
   const seen: (number | undefined)[] = [];
   const look = (own: SessionHandles['ids']): void => {
     for (const shown of [1, 2, 3]) seen.push(own.realOf(2 ** 30 + shown));

@@ -1,6 +1,6 @@
 import type { Denial, Grant } from '../access/grant.ts';
 import type { Recorder } from '../audit/recorder.ts';
-import { LimitError, LoginError, TesseraError } from '../errors.ts';
+import { LimitError } from '../errors.ts';
 import type { Route, UserIdentity, VerifiedCertificate } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
 import type { Clock } from '../telemetry/clock.ts';
@@ -9,7 +9,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { CancelKeys } from './cancel-keys.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
-import { DatabaseRefusal } from './database-refusal.ts';
+import { connectRefusal } from './connect-refusal.ts';
 import type {
   Accepted,
   AccessRequest,
@@ -26,7 +26,8 @@ import type {
 } from './engine.ts';
 import { leave } from './leave.ts';
 import { recordDisconnect, recordEnd, recordRejected, recordStart, recordStartFailed } from './session-events.ts';
-import type { OwnSessionIds, SessionIds } from './session-ids.ts';
+import type { OwnSessionIds, SessionIds, SessionsElsewhere } from './session-ids.ts';
+import { stopOf } from './session-stop.ts';
 import { shutdownRefusal, watchSession } from './session-watch.ts';
 
 /** Everything one session needs; made by service/database from a verified session opening. */
@@ -51,6 +52,8 @@ export type SessionParts = {
   readonly connections: ConnectionCounts;
   readonly cancelKeys: CancelKeys;
   readonly ids: SessionIds;
+  /** How this session reaches the same person's at other agents. */
+  readonly elsewhere: SessionsElsewhere;
   /** Aborted (with a Refusal as reason) when this session must end because its service does. */
   readonly signal: AbortSignal;
   readonly limits: SessionLimits;
@@ -90,6 +93,8 @@ class Session {
   readonly #startedAt: number;
   readonly #counters: RelayCounters;
   readonly #ids: OwnSessionIds;
+  /** Aborted with a Refusal when the session must end. */
+  readonly #ending = new AbortController();
   /** Everything that must be undone at the end, in reverse order. */
   readonly #undo: (() => void)[] = [];
 
@@ -224,7 +229,6 @@ class Session {
       this.#parts.log.error({ err: error }, 'the start of a session could not be recorded');
       return await this.turnAway(request, auditUnavailable);
     }
-    const ending = new AbortController();
     this.#undo.push(
       watchSession({
         grant,
@@ -234,18 +238,19 @@ class Session {
         decideAgain: () => this.#parts.decide(request),
         onPolicyChange: this.#parts.onPolicyChange,
         shutdown: this.#parts.signal,
-        end: (refusal) => ending.abort(refusal),
+        end: (refusal) => this.#ending.abort(refusal),
       }),
     );
     try {
-      return await this.#connect(grant, request, recorder, ending.signal);
+      return await this.#connect(grant, request, recorder);
     } finally {
       for (const undo of this.#undo.reverse()) undo();
     }
   }
 
-  async #connect(grant: Grant, request: AccessRequest, recorder: Recorder, signal: AbortSignal): Promise<Closed> {
+  async #connect(grant: Grant, request: AccessRequest, recorder: Recorder): Promise<Closed> {
     const { engine, target, log } = this.#parts;
+    const { signal } = this.#ending;
     let database: DatabaseConnection;
     try {
       database = await engine.connect(grant, request, target, signal);
@@ -273,11 +278,21 @@ class Session {
     grant: Grant,
     live: Pick<RelaySession, 'request' | 'recorder' | 'database' | 'signal'>,
   ): Promise<Closed> {
-    const { engine, client, cancelKeys, limits, clock, instruments } = this.#parts;
-    const { request, database } = live;
+    const { engine, client, cancelKeys, elsewhere, limits, clock, log, instruments } = this.#parts;
+    const { request, recorder, database } = live;
+    const stop = stopOf({
+      databaseUser: grant.databaseUser,
+      recorder,
+      commit: () =>
+        commitInTime(recorder, (error) => log.error({ err: error }, 'a KILL of a session could not be recorded')),
+      database,
+      counters: this.#counters,
+      end: (refusal) => this.#ending.abort(refusal),
+      log,
+    });
     let admission: Admission;
     try {
-      admission = await engine.admit(client, request, database, { keys: cancelKeys, ids: this.#ids });
+      admission = await engine.admit(client, request, database, { keys: cancelKeys, ids: this.#ids, stop });
     } catch (error) {
       client.destroy();
       return { by: 'client', error: error instanceof Error ? error : new Error(String(error)) };
@@ -294,6 +309,7 @@ class Session {
       options: grant.options,
       mayUse: (databaseName) => this.#mayUse(request, databaseName),
       ids: this.#ids,
+      elsewhere,
       limits,
       counters: this.#counters,
       clock,
@@ -355,28 +371,6 @@ function refusalOf(denial: Denial): Refusal {
     message: denial.message,
     ...(denial.hint === undefined ? {} : { hint: denial.hint }),
   };
-}
-
-/** What the client is told of a failed connect: the database's own words when it spoke, else no inner addresses. */
-function connectRefusal(error: unknown, sessionId: string): Refusal {
-  if (error instanceof DatabaseRefusal) {
-    return {
-      reason: 'database-refused',
-      databaseCode: error.databaseCode,
-      message: error.databaseMessage,
-      ...(error.detail === undefined ? {} : { detail: error.detail }),
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    };
-  }
-  if (error instanceof LoginError && error.code === 'DATABASE_DENIED') {
-    return {
-      reason: 'access-denied',
-      message: error.publicMessage,
-      hint: 'roles may have changed since you signed in: run "tsh login" again, then tsh db ls',
-    };
-  }
-  const said = error instanceof TesseraError ? error.publicMessage : 'the database can not be reached';
-  return { reason: 'database-unreachable', message: said, hint: `tell your administrator the session id ${sessionId}` };
 }
 
 function messageOf(error: unknown): string {

@@ -20,8 +20,8 @@ import { verifyUserCertificate } from './verify.ts';
  *     body: u16 length, JSON {sid, t, proto, addr, agent, greet?} | client certificate DER
  */
 
-/** maxOpeningBytes: a tunnel stream's opening header of 16 KiB without its purpose byte. */
-export const MAX_OPENING_BYTES = 16 * 1024 - 1;
+/** maxOpeningBytes: a tunnel stream's opening header of 16 KiB without what stands before it there, which is at most 16 bytes. */
+export const MAX_OPENING_BYTES = 16 * 1024 - 16;
 
 /** What the proxy says. */
 export type SessionOpening = {
@@ -52,8 +52,8 @@ export type VerifyOpeningOptions = {
   readonly hostAuthorities: TrustedAuthorities;
   readonly userAuthorities: TrustedAuthorities;
   readonly nowMs: number;
-  /** The agent that received it (at Auth: the caller's host id). */
-  readonly agentHostId: string;
+  /** The agent that received it (at Auth and at a proxy: the caller's host id). `otherThan`: any agent but this one, for an opening that another agent shows here. */
+  readonly agentHostId: string | { readonly otherThan: string };
   /** Default 60,000. */
   readonly maxAgeMs?: number;
   /** How far the proxy's clock may be ahead; default 30,000. */
@@ -103,8 +103,7 @@ export function verifyOpening(bytes: Uint8Array, options: VerifyOpeningOptions):
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     maxSkewMs: options.maxSkewMs ?? DEFAULT_MAX_SKEW_MS,
   });
-  if (opening.agentHostId !== options.agentHostId)
-    throw new LoginError('OPENING_WRONG_AGENT', 'session opening: it is for another agent');
+  checkAgent(opening.agentHostId, options.agentHostId);
   const client = verifyUserCertificate(opening.clientCertificateDer, { authorities: userAuthorities, nowMs });
   if (!hasRoute(client))
     throw new LoginError(
@@ -118,6 +117,14 @@ export function verifyOpening(bytes: Uint8Array, options: VerifyOpeningOptions):
     );
   }
   return { opening, client, proxy };
+}
+
+function checkAgent(said: string, expected: VerifyOpeningOptions['agentHostId']): void {
+  if (typeof expected === 'string') {
+    if (said !== expected) throw new LoginError('OPENING_WRONG_AGENT', 'session opening: it is for another agent');
+  } else if (said === expected.otherThan) {
+    throw new LoginError('OPENING_WRONG_AGENT', 'session opening: it is for this agent, expected one for another');
+  }
 }
 
 function parseOpening(body: Buffer): SessionOpening {

@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream';
 import { AnnouncementReader, type AnnouncementLimits } from './announcement.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
+import { type KillMessage, takeKill } from './kill.ts';
 import { Mux } from './mux.ts';
+import { sendOneWay } from './one-way.ts';
 import {
   STREAM_PURPOSE,
   type AnnouncedServer,
@@ -33,6 +35,7 @@ export type AgentTunnelOptions = {
   readonly announcementLimits: AnnouncementLimits;
   readonly counters: TunnelCounters;
   readonly onAnnounced: () => void;
+  readonly onKill: (message: KillMessage) => void;
   readonly onClose: (error: Error | undefined) => void;
   readonly onFault: (error: unknown) => void;
 };
@@ -98,11 +101,9 @@ export class AgentTunnel implements AgentConnection {
     return this.#mux.open(whole);
   }
 
-  /** Sends a whole cancel opening and forgets the stream. */
-  cancel(header: Buffer): void {
-    const stream = this.#mux.open(header);
-    stream.receive({ data: (chunk) => stream.consumed(chunk.length), close: () => undefined });
-    stream.end();
+  /** Sends a whole opening header that needs no answer, as a cancel request's. */
+  tell(header: Uint8Array): void {
+    sendOneWay(this.#mux, header);
   }
 
   /** A newer tunnel of the agent is here: this one ends after its last session. */
@@ -128,10 +129,16 @@ export class AgentTunnel implements AgentConnection {
   }
 
   #onStream(incoming: IncomingStream): void {
-    if (incoming.header[0] !== STREAM_PURPOSE.announce || incoming.header.length !== 1) {
-      incoming.reject('protocol-error', 'an agent opens announcement streams only');
-      return;
+    if (incoming.header[0] === STREAM_PURPOSE.kill) {
+      takeKill(incoming, this.#options.onKill);
+    } else if (incoming.header[0] === STREAM_PURPOSE.announce && incoming.header.length === 1) {
+      this.#onAnnouncing(incoming);
+    } else {
+      incoming.reject('protocol-error', 'an agent opens streams to announce and to kill only');
     }
+  }
+
+  #onAnnouncing(incoming: IncomingStream): void {
     if (this.#announcing !== undefined) {
       incoming.reject('limit', 'one announcement stream a tunnel');
       return;

@@ -6,6 +6,7 @@ import { ManualClock } from '../telemetry/manual-clock.ts';
 import type { CancelMessage } from './cancel.ts';
 import { Dialer, type IncomingSession } from './dialer.ts';
 import { type AgentEvent, Hub } from './hub.ts';
+import type { KillMessage } from './kill.ts';
 import type { ProxyLinkStatus } from './proxy-link.ts';
 import { StreamResetError } from './reset.ts';
 import { type Announcement, STREAM_PURPOSE } from './tunnel.ts';
@@ -41,6 +42,7 @@ class World {
 class Agent {
   readonly sessions: IncomingSession[] = [];
   readonly cancels: CancelMessage[] = [];
+  readonly kills: { readonly message: KillMessage; readonly proxy: string }[] = [];
   readonly links: ProxyLinkStatus[] = [];
   readonly dialer: Dialer;
   databases: Record<string, Health>;
@@ -71,6 +73,7 @@ class Agent {
       }),
       onSession: (session) => this.sessions.push(session),
       onCancel: (message) => this.cancels.push(message),
+      onKill: (message, proxy) => this.kills.push({ message, proxy }),
       onLink: (status) => this.links.push(status),
       clock: world.clock,
       random: () => 0.5,

@@ -3,6 +3,7 @@ import { type AgentConnection, type AgentIdentity, AgentTunnel } from './agent-t
 import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS } from './announcement.ts';
 import { type CancelMessage, encodeCancel } from './cancel.ts';
 import type { Clock } from '../telemetry/clock.ts';
+import { encodeKill, type KillMessage } from './kill.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
 import type { AnnouncedServer } from './tunnel.ts';
 
@@ -16,6 +17,8 @@ export type HubOptions = {
   /** Tunnels at once, replaced ones that still carry sessions too. Default 10,000. */
   readonly maxTunnels?: number;
   readonly onAgent?: (event: AgentEvent) => void;
+  /** An agent asks for a session of another one. Nothing in it is verified. */
+  readonly onKill?: (message: KillMessage, from: AgentIdentity) => void;
   readonly onFault?: (error: unknown) => void;
 };
 
@@ -64,6 +67,7 @@ export class Hub {
         this.#servers.clear();
         this.#tell({ type: 'announced', agent });
       },
+      onKill: (message) => this.#options.onKill?.(message, agent),
       onClose: (error) => this.#forget(tunnel, error),
       onFault: (error) => this.#options.onFault?.(error),
     });
@@ -119,7 +123,16 @@ export class Hub {
 
   /** Passes a cancel request to every target. Says nothing about what became of it. */
   cancel(tag: number, message: CancelMessage): void {
-    for (const target of this.cancelTargets(tag)) target.cancel(encodeCancel(message));
+    for (const target of this.cancelTargets(tag)) target.tell(encodeCancel(message));
+  }
+
+  /** Passes a KILL to every agent that announced the database, draining ones too, but the one that asks. Says nothing about what became of it. */
+  kill(databaseName: string, message: KillMessage, askedBy: string): void {
+    const header = encodeKill(message);
+    for (const [hostId, tunnel] of this.#current) {
+      if (hostId === askedBy || tunnel.health(databaseName) === undefined) continue;
+      tunnel.tell(header);
+    }
   }
 
   /** The newest tunnel of each agent. */

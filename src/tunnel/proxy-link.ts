@@ -4,6 +4,7 @@ import { type BackoffOptions, backoffMs } from './backoff.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
 import { Mux } from './mux.ts';
+import { sendOneWay } from './one-way.ts';
 import { STREAM_PURPOSE, type IncomingStream, type TunnelStream } from './tunnel.ts';
 
 /** One tunnel as its agent sees it. `draining`: the proxy is going away and sends no new sessions; `waiting`: for the next attempt. */
@@ -81,6 +82,11 @@ export class ProxyLink {
       return;
     }
     stream.write(line);
+  }
+
+  /** Sends a whole opening header that needs no answer; does nothing while the tunnel is not up. */
+  tell(header: Uint8Array): void {
+    if (this.#mux !== undefined) sendOneWay(this.#mux, header);
   }
 
   /** The proxy left the list: no reconnect, and the tunnel ends after its last session. */

@@ -5,7 +5,7 @@ import { checkEvent } from './events.ts';
 import { CancelKeys } from '../../src/engine/cancel-keys.ts';
 import { ConnectionCounts } from '../../src/engine/connection-counts.ts';
 import type { AccessRequest, DatabaseTarget, Engine, RelaySession } from '../../src/engine/engine.ts';
-import { SessionIds } from '../../src/engine/session-ids.ts';
+import { SessionIds, type SessionsElsewhere } from '../../src/engine/session-ids.ts';
 import type { SessionLimits, SessionParts } from '../../src/engine/session.ts';
 import type { UserIdentity, VerifiedCertificate } from '../../src/resource/identity.ts';
 import type { Database, Lock, Role, RoleConditions, RoleOptions } from '../../src/resource/resource.ts';
@@ -187,7 +187,7 @@ export class Policy {
 }
 
 /** What a Grant says of a session that nothing restricts, and a policy that lets it use every database name. */
-export function openPolicy(): Pick<RelaySession, 'options' | 'mayUse' | 'ids'> {
+export function openPolicy(): Pick<RelaySession, 'options' | 'mayUse' | 'ids' | 'elsewhere'> {
   return {
     options: {
       disconnectExpiredCert: false,
@@ -199,8 +199,17 @@ export function openPolicy(): Pick<RelaySession, 'options' | 'mayUse' | 'ids'> {
     },
     mayUse: () => undefined,
     ids: new SessionIds().of('alice', 'orders'),
+    elsewhere: nowhere,
   };
 }
+
+/** A session that can ask no other agent. */
+export const nowhere: SessionsElsewhere = {
+  canAsk: false,
+  ask: () => {
+    throw new Error('asked');
+  },
+};
 
 export const sessionLimits: SessionLimits = {
   maxAuditedStatementBytes: 4096,
@@ -243,6 +252,7 @@ export function sessionParts(options: PartsOptions): SessionParts {
     connections: new ConnectionCounts(),
     cancelKeys: new CancelKeys(0x123),
     ids: new SessionIds(),
+    elsewhere: nowhere,
     signal: new AbortController().signal,
     limits: sessionLimits,
     clock,

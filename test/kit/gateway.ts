@@ -22,6 +22,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts';
 import type { CancelMessage } from '../../src/tunnel/cancel.ts';
 import { dialTunnel } from '../../src/tunnel/dial.ts';
 import { Dialer, type IncomingSession } from '../../src/tunnel/dialer.ts';
+import type { KillMessage } from '../../src/tunnel/kill.ts';
 import type { AnnouncedServer } from '../../src/tunnel/tunnel.ts';
 
 export const clusterName = 'proxy-test';
@@ -227,6 +228,7 @@ export class TestAgent {
   readonly hostId: string;
   readonly dialer: Dialer;
   readonly cancels: CancelMessage[] = [];
+  readonly kills: KillMessage[] = [];
 
   constructor(
     test: TestGateway,
@@ -255,6 +257,7 @@ export class TestAgent {
       }),
       onSession,
       onCancel: (message) => this.cancels.push(message),
+      onKill: (message) => this.kills.push(message),
       clock: systemClock,
       random: Math.random,
     });

@@ -64,18 +64,22 @@ export type Outcome = {
   readonly end: unknown;
 };
 
-/** Databases named `no...` are refused; 0x40000001 is the person's session 77 of the database, other numbers with that bit are nobody's. */
-export function policyOf(localInfile: boolean): ConversationPolicy {
+/** Databases named `no...` are refused; 0x40000001 is the person's session 77 of the database; 0x40000002 may be at another agent, which `onKill` hears of; other numbers with that bit are nobody's. */
+export function policyOf(localInfile: boolean, onKill: (text: string) => void = () => {}): ConversationPolicy {
   return {
     mayUse: (name) =>
       name.startsWith('no') ? { code: 1044, sqlState: '42000', message: `Access denied to ${name}` } : undefined,
-    realConnectionId: (shown) => (shown === 0x40000001 ? 77 : shown >= 0x40000000 ? 'unknown' : undefined),
+    realConnectionId: (shown) => {
+      if (shown < 0x40000000) return undefined;
+      return shown === 0x40000001 ? 77 : shown === 0x40000002 ? 'elsewhere' : 'unknown';
+    },
+    killElsewhere: (shown, what) => onKill(`elsewhere: kill ${what} ${shown}`),
     localInfile,
   };
 }
 
 /** Options of a conversation in tests. */
-export function optionsOf(setting: Setting, client: LegName): ConversationOptions {
+export function optionsOf(setting: Setting, client: LegName, onKill?: (text: string) => void): ConversationOptions {
   return {
     limits: { ...DEFAULT_CONVERSATION_LIMITS, ...setting.limits },
     now: () => 0,
@@ -83,7 +87,7 @@ export function optionsOf(setting: Setting, client: LegName): ConversationOption
     database: LEGS[setting.database ?? client],
     flavour: client.startsWith('maria') ? 'mariadb' : 'mysql',
     databaseName: setting.databaseName ?? 'start',
-    policy: policyOf(setting.localInfile ?? false),
+    policy: policyOf(setting.localInfile ?? false, onKill),
     ...(setting.status === undefined ? {} : { status: setting.status }),
   };
 }
@@ -115,7 +119,10 @@ export function testDialogues(area: string, rows: readonly DialogueRow[]): void 
 /** Holds one dialogue. */
 export function hold(row: DialogueRow, client: LegName, cut: (bytes: Buffer) => readonly Buffer[]): Outcome {
   const heard: string[] = [];
-  const conversation = new Conversation(listener(heard), optionsOf(row, client));
+  const conversation = new Conversation(
+    listener(heard),
+    optionsOf(row, client, (text) => heard.push(text)),
+  );
   const toDatabase: string[] = [];
   const toClient: string[] = [];
   for (const line of row.talk) {
@@ -187,7 +194,7 @@ function sayRequest(request: Request): string {
     values === undefined ? '' : `[${sayValues(values)}]`,
     attributes === undefined ? '' : `{${sayValues(attributes)}}`,
     request.databaseName === undefined ? '' : `db=${request.databaseName}`,
-    kill === undefined ? '' : `kill=${kill.shownId}>${kill.realId}`,
+    kill === undefined ? '' : `kill=${kill.shownId}>${kill.realId ?? 'elsewhere'}`,
     longData === undefined ? '' : `long=${longData.parameter}+${longData.bytes}`,
     request.rowsAsked === undefined ? '' : `fetch=${request.rowsAsked}`,
     request.argument === undefined ? '' : `argument=${request.argument}`,

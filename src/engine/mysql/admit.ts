@@ -14,7 +14,7 @@ export function admitMysql(
   client: Channel,
   request: AccessRequest,
   database: DatabaseConnection,
-  { ids }: SessionHandles,
+  { ids, stop }: SessionHandles,
 ): Admission {
   const { details } = database;
   if (!(details instanceof MysqlDatabase) || !(request.details instanceof MysqlRequest))
@@ -22,7 +22,7 @@ export function admitMysql(
   const { connectionId, sequence, clientCapabilities } = request.details;
   const { status, track } = details;
   const ok = encodeOk({ ...plainOk(status), ...(track === undefined ? {} : { track }) }, clientCapabilities);
-  const release = database.backendId === undefined ? () => {} : ids.register(connectionId, database.backendId);
+  const release = database.backendId === undefined ? () => {} : ids.register(connectionId, database.backendId, stop);
   client.write(encodePacket(sequence, ok));
   return { release };
 }

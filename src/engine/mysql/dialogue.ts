@@ -17,6 +17,8 @@ import { StatementEvents } from './statement-events.ts';
 export class MysqlDialogue implements Dialogue {
   readonly #conversation: Conversation;
   readonly #events: StatementEvents;
+  /** KILLs that go to other agents once they are committed. */
+  #kills: (() => void)[] = [];
 
   constructor(session: MysqlSession) {
     const { recorder, limits, clock, asked, signedIn, databaseName } = session;
@@ -29,7 +31,7 @@ export class MysqlDialogue implements Dialogue {
       flavour: signedIn.flavour,
       status: signedIn.status,
       databaseName,
-      policy: policyOf(session),
+      policy: policyOf(session, (send) => this.#kills.push(send)),
     });
   }
 
@@ -42,6 +44,11 @@ export class MysqlDialogue implements Dialogue {
   }
 
   takeAnswers(): Buffer | undefined {
+    const kills = this.#kills;
+    if (kills.length > 0) {
+      this.#kills = [];
+      for (const send of kills) send();
+    }
     return this.#conversation.takeAnswers();
   }
 
@@ -85,7 +92,10 @@ export class MysqlDialogue implements Dialogue {
 }
 
 /** What of a session the dialogue is made with. */
-export type MysqlSession = Pick<RelaySession, 'recorder' | 'limits' | 'clock' | 'options' | 'mayUse' | 'ids'> & {
+export type MysqlSession = Pick<
+  RelaySession,
+  'recorder' | 'limits' | 'clock' | 'options' | 'mayUse' | 'ids' | 'elsewhere'
+> & {
   readonly asked: MysqlRequest;
   readonly signedIn: MysqlDatabase;
   /** After sign-in; empty: none. */
@@ -102,13 +112,21 @@ function conversationLimits(limits: RelayLimits): ConversationLimits {
   };
 }
 
-function policyOf({ mayUse, ids, options }: MysqlSession): ConversationPolicy {
+function policyOf(
+  { mayUse, ids, elsewhere, options }: MysqlSession,
+  onKill: (send: () => void) => void,
+): ConversationPolicy {
   return {
     mayUse: (databaseName) => {
       const refusal = mayUse(databaseName);
       return refusal === undefined ? undefined : changeRefused(refusal);
     },
-    realConnectionId: (shown) => ids.realOf(shown) ?? (isShownId(shown) ? 'unknown' : undefined),
+    realConnectionId: (shown) => {
+      const real = ids.realOf(shown);
+      if (real !== undefined || !isShownId(shown)) return real;
+      return elsewhere.canAsk ? 'elsewhere' : 'unknown';
+    },
+    killElsewhere: (shown, what) => onKill(elsewhere.ask(shown, what)),
     localInfile: options.localInfileAllowed,
   };
 }

@@ -83,6 +83,7 @@ const codes: Readonly<Record<Refusal['reason'], readonly [number, string]>> = {
   'too-many-connections': [1040, '08004'],
   'audit-unavailable': notNow,
   idle: [4031, 'HY000'],
+  killed: [1317, '70100'],
   shutdown: notNow,
   internal: [1105, 'HY000'],
 };

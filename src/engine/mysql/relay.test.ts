@@ -354,8 +354,8 @@ for (const { name, before, behind, word, cancelled } of endings) {
 
 test("KILL of one's own session goes to the database with its own number; another person's is unknown", async () => {
   const ids = new SessionIds();
-  ids.of('alice', 'orders').register(SHOWN_ID_BIT + 7, 42);
-  ids.of('bob', 'orders').register(SHOWN_ID_BIT + 8, 43);
+  ids.of('alice', 'orders').register(SHOWN_ID_BIT + 7, 42, () => {});
+  ids.of('bob', 'orders').register(SHOWN_ID_BIT + 8, 43, () => {});
   const live = setUp({ over: { ids: ids.of('alice', 'orders') } });
   await live.say(query(`kill query ${SHOWN_ID_BIT + 7}`));
   await live.answer(ok());

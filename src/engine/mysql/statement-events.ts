@@ -185,7 +185,9 @@ function longDataJson(request: Request): string {
 }
 
 function killJson({ kill }: Request): string {
-  return kill === undefined ? '' : `,"process_id":${kill.shownId},"process_id_in_database":${kill.realId}`;
+  if (kill === undefined) return '';
+  const where = kill.realId === undefined ? '"asked_other_agents":true' : `"process_id_in_database":${kill.realId}`;
+  return `,"process_id":${kill.shownId},${where}`;
 }
 
 /** COM_PROCESS_KILL: a number that is not one of ours goes on as it is. */

@@ -52,6 +52,7 @@ const sqlStates: Readonly<Record<Refusal['reason'], string>> = {
   'too-many-connections': '53300',
   'audit-unavailable': '57P03',
   idle: '57P05',
+  killed: '57P01',
   shutdown: '57P01',
   internal: 'XX000',
 };

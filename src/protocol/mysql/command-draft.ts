@@ -20,6 +20,8 @@ export type Draft = {
   readonly details: RequestDetails | undefined;
   /** It is answered here with this and does not go on. */
   readonly refusal?: ServerError | undefined;
+  /** It is answered here with an OK and asked of the other agents. */
+  readonly elsewhere?: KillElsewhere | undefined;
   /** The packet that goes on instead. */
   readonly replacement?: Buffer | undefined;
   readonly loadsLocal?: boolean;
@@ -30,6 +32,9 @@ export type Draft = {
   /** What changes when it goes on. Returns what a PREPARE made. */
   readonly effect?: () => PreparedMemory | undefined;
 };
+
+/** The session that a KILL is for. */
+export type KillElsewhere = { readonly shownId: number; readonly what: 'query' | 'connection' };
 
 /** A command of which nothing is remembered. */
 export function plainDraft(command: CommandName, grammar: Grammar, details: RequestDetails = NO_DETAILS): Draft {

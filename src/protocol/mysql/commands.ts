@@ -1,7 +1,14 @@
 import { ProtocolError } from '../../errors.ts';
 import { Reader } from '../../wire/reader.ts';
 import { CLIENT, COM, commandName, has } from './capabilities.ts';
-import { type Draft, type Extent, plainDraft, refusedDraft, type RequestDetails } from './command-draft.ts';
+import {
+  type Draft,
+  type Extent,
+  type KillElsewhere,
+  plainDraft,
+  refusedDraft,
+  type RequestDetails,
+} from './command-draft.ts';
 import { encodePacket } from './packet.ts';
 import { decodeQueryAttributes } from './parameters.ts';
 import type { Grammar } from './pending.ts';
@@ -108,14 +115,14 @@ export class Commands {
     const reading = { noBackslashEscapes: state.noBackslashEscapes, flavour };
     const facts = examineStatement(sql, reading);
     const text = statementText(sql, limits.maxStatementBytes, typeof extent === 'object' ? extent : undefined);
-    const kill = this.#killed(facts.kill);
+    const prepares = command === 'COM_STMT_PREPARE';
+    const kill = this.#killed(facts.kill, !prepares && extent === 'whole');
     const { uses, loadsLocal } = facts;
     const details: RequestDetails = {
       text,
       ...(attributes === undefined ? {} : { attributes }),
       ...(kill?.ids === undefined ? {} : { kill: kill.ids }),
     };
-    const prepares = command === 'COM_STMT_PREPARE';
     const begin = (): PreparedMemory => {
       const pipelines = flavour === 'mariadb' && extent === 'whole';
       const placeholders = pipelines ? placeholderCount(sql, reading) : undefined;
@@ -126,7 +133,8 @@ export class Commands {
       grammar: prepares ? 'prepare' : 'result',
       details,
       refusal: this.#textRefusal(facts) ?? kill?.refusal ?? this.#killTooLong(kill, extent),
-      replacement: kill?.ids === undefined ? undefined : withRealId(payload, start, kill.at, kill.ids.realId),
+      elsewhere: kill?.elsewhere,
+      replacement: kill?.ids?.realId === undefined ? undefined : withRealId(payload, start, kill.at, kill.ids.realId),
       loadsLocal: !prepares && loadsLocal,
       useTarget: prepares ? undefined : uses.at(-1),
       hashFrom: start,
@@ -144,13 +152,15 @@ export class Commands {
     return loadsLocal && !policy.localInfile ? localInfileRefused(flavour) : undefined;
   }
 
-  /** Undefined: there is none, or it is not one of our numbers. */
-  #killed(kill: StatementKill | undefined): Killed | undefined {
+  /** Undefined: there is none, or it is not one of our numbers. `now`: the text runs now, and all of it is here. */
+  #killed(kill: StatementKill | undefined, now: boolean): Killed | undefined {
     if (kill === undefined) return undefined;
-    const real = this.#state.options.policy.realConnectionId(kill.id);
+    const { id: shownId, what } = kill;
+    const real = this.#state.options.policy.realConnectionId(shownId);
     if (real === undefined) return undefined;
-    if (real === 'unknown') return { at: kill, ids: undefined, refusal: unknownThread(kill.id) };
-    return { at: kill, ids: { shownId: kill.id, realId: real }, refusal: undefined };
+    if (real === 'elsewhere' && now && kill.only) return { at: kill, ids: { shownId }, elsewhere: { shownId, what } };
+    if (typeof real === 'string') return { at: kill, refusal: unknownThread(shownId) };
+    return { at: kill, ids: { shownId, realId: real } };
   }
 
   #killTooLong(kill: Killed | undefined, extent: Extent): ServerError | undefined {
@@ -183,6 +193,8 @@ export class Commands {
     const shownId = fields(command, payload).uint32LE('connection id');
     const real = this.#state.options.policy.realConnectionId(shownId);
     if (real === 'unknown') return refusedDraft(command, unknownThread(shownId), { argument: String(shownId) });
+    if (real === 'elsewhere')
+      return { ...plainDraft(command, 'ok', { kill: { shownId } }), elsewhere: { shownId, what: 'connection' } };
     if (real === undefined) return plainDraft(command, 'ok', { argument: String(shownId) });
     const instead = Buffer.alloc(5, COM.COM_PROCESS_KILL);
     instead.writeUInt32LE(real, 1);
@@ -211,8 +223,9 @@ export class Commands {
 
 type Killed = {
   readonly at: StatementKill;
-  readonly ids: RequestDetails['kill'];
-  readonly refusal: ServerError | undefined;
+  readonly ids?: RequestDetails['kill'];
+  readonly elsewhere?: KillElsewhere;
+  readonly refusal?: ServerError;
 };
 
 /** Commands without fields that matter. */

@@ -38,8 +38,11 @@ export type Request = {
   readonly attributes?: BoundValues;
   /** COM_INIT_DB, CREATE_DB, DROP_DB. */
   readonly databaseName?: string;
-  /** COM_PROCESS_KILL, and COM_QUERY that is a KILL of one of the person's own sessions: the id as the client said it, and as the database got it. */
-  readonly kill?: { readonly shownId: number; readonly realId: number };
+  /**
+   * COM_PROCESS_KILL, and COM_QUERY that is a KILL of one of the person's own sessions: the id as the client said it, and as the database got it. Without `realId` the database got
+   * nothing: it was answered here, and asked of the other agents.
+   */
+  readonly kill?: { readonly shownId: number; readonly realId?: number };
   /** COM_STMT_SEND_LONG_DATA: which parameter and how many bytes (not kept). */
   readonly longData?: { readonly parameter: number; readonly bytes: number };
   /** COM_STMT_FETCH. */
@@ -185,8 +188,13 @@ export const DEFAULT_CONVERSATION_LIMITS: ConversationLimits = {
 export type ConversationPolicy = {
   /** May the session use this database by default? The error to answer with when not. */
   readonly mayUse: (databaseName: string) => ServerError | undefined;
-  /** The database's connection id for one that was shown to this person; `unknown`: a number of ours that no live session of the person's has; undefined: not one of ours. */
-  readonly realConnectionId: (shown: number) => number | 'unknown' | undefined;
+  /**
+   * The database's connection id for one that was shown to this person; undefined: not one of ours. For a number of ours that no live session of the person's has here: `elsewhere`
+   * when `killElsewhere` may be called for it now, else `unknown`.
+   */
+  readonly realConnectionId: (shown: number) => number | 'elsewhere' | 'unknown' | undefined;
+  /** A KILL that is to be asked of the other agents as soon as it is committed; the client is told that it is done. */
+  readonly killElsewhere: (shown: number, what: 'query' | 'connection') => void;
   /** The role lets the client send files (LOAD DATA LOCAL). */
   readonly localInfile: boolean;
 };

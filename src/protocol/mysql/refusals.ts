@@ -24,9 +24,10 @@ export function malformedCommand(what: string): ServerError {
   return { code: 1835, sqlState: 'HY000', message: `Malformed communication packet: ${what}` };
 }
 
-/** A KILL of a number that Tessera made and that is no live session of this person. */
+/** A KILL of a number that Tessera made and that is no live session of this person here, where the other agents can not be asked. */
 export function unknownThread(id: number): ServerError {
-  return { code: 1094, sqlState: 'HY000', message: `Unknown thread id: ${id}` };
+  const advice = 'not at this database service; send the KILL alone over a new connection';
+  return { code: 1094, sqlState: 'HY000', message: `Unknown thread id: ${id}: ${advice}` };
 }
 
 /** LOAD DATA LOCAL without permission, in the words of the server. */

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { CommandSink } from './client-scanner.ts';
-import type { Draft } from './command-draft.ts';
+import type { Draft, KillElsewhere } from './command-draft.ts';
 import { Commands } from './commands.ts';
 import type { Request, ServerError } from './records.ts';
 import type { SessionState } from './session-state.ts';
@@ -22,6 +22,10 @@ export class Requests implements CommandSink {
     const draft = this.#commands.judge(payload, 'whole');
     if (draft.refusal !== undefined) {
       this.#refuse(draft, draft.refusal, 0);
+      return NOTHING;
+    }
+    if (draft.elsewhere !== undefined) {
+      this.#askElsewhere(draft, draft.elsewhere);
       return NOTHING;
     }
     this.#admit(draft, 0);
@@ -80,6 +84,14 @@ export class Requests implements CommandSink {
     const request = this.#request(draft);
     if (request !== undefined) this.#state.observer.refused(request, error);
     this.#state.answer((sequence + 1) & 0xff, error);
+  }
+
+  #askElsewhere(draft: Draft, { shownId, what }: KillElsewhere): void {
+    const request = this.#request(draft);
+    if (request === undefined) return;
+    this.#state.observer.request(request);
+    this.#state.options.policy.killElsewhere(shownId, what);
+    this.#state.answerDone(1, request);
   }
 
   #request({ command, details }: Draft): Request | undefined {

@@ -1,6 +1,7 @@
 import { BugError, LimitError } from '../../errors.ts';
 import { CLIENT, COM, has, SERVER_STATUS } from './capabilities.ts';
 import { encodeErr } from './err.ts';
+import { encodeOk, plainOk } from './ok.ts';
 import { encodePacket } from './packet.ts';
 import { type Pending, PendingQueue, pendingEntry, type PendingStart } from './pending.ts';
 import { PreparedStatements } from './prepared.ts';
@@ -62,7 +63,18 @@ export class SessionState {
 
   /** A command was refused here: the client hears of it when everything before it is answered. */
   answer(sequence: number, error: ServerError): void {
-    const local = encodePacket(sequence, encodeErr(error, { sqlState: true }));
+    this.#answer(sequence, encodeErr(error, { sqlState: true }));
+  }
+
+  /** A command was done here: likewise, with an OK. */
+  answerDone(sequence: number, request: Request): void {
+    const { flags } = this.options.client;
+    this.#answer(sequence, encodeOk(plainOk(this.status & LASTING), flags));
+    this.report(pendingEntry({ grammar: 'ok', request, firstSequence: sequence }), 'completed');
+  }
+
+  #answer(sequence: number, payload: Buffer): void {
+    const local = encodePacket(sequence, payload);
     if (this.queue.length === 0) this.#due.push(local);
     else this.enqueue({ grammar: 'ok', firstSequence: sequence, local, memoryBytes: local.length });
   }
@@ -149,6 +161,14 @@ export class SessionState {
 
 /** With these nobody here could read what the database answers. They are never offered. */
 const UNREADABLE = CLIENT.COMPRESS | CLIENT.ZSTD_COMPRESSION_ALGORITHM | CLIENT.OPTIONAL_RESULTSET_METADATA;
+
+/** SERVER_STATUS bits that say how the session stands, not what one answer is. */
+const LASTING =
+  SERVER_STATUS.IN_TRANS |
+  SERVER_STATUS.AUTOCOMMIT |
+  SERVER_STATUS.NO_BACKSLASH_ESCAPES |
+  SERVER_STATUS.IN_TRANS_READONLY |
+  SERVER_STATUS.ANSI_QUOTES;
 
 /** A chunk already read may hold this many more commands when `saturated` turns true. */
 const pipelineOvershoot = 65_536;

@@ -265,6 +265,7 @@ class DatabaseService implements RunningService {
       credentials,
       cancelKeys: new CancelKeys(this.#cancelTag),
       factsOf: (name) => this.#health.of(name).server,
+      sendKill: (message) => this.#tunnels.dialer.kill(message),
       writer: this.#audit.writer,
       decide: this.#view.decide,
       onPolicyChange: this.#view.onPolicyChange,

@@ -86,6 +86,7 @@ const limits: DatabaseLimits = {
   maxPreparedStatements: 10,
   maxPipelinedStatements: 10,
   connectTimeoutMs: 1000,
+  killRatePerMinute: 2,
   clientRefusalEventsPerMinute: 3,
   refusalEventsPerMinute: 100,
 };
@@ -125,6 +126,7 @@ function setUp() {
     }),
     cancelKeys: new CancelKeys(1),
     factsOf: () => facts,
+    sendKill: () => {},
     writer,
     decide: () => ({ type: 'Denial', reason: 'access-denied', message: 'no', audit: 'test' }),
     onPolicyChange: () => () => {},

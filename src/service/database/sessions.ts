@@ -17,11 +17,13 @@ import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { CancelMessage } from '../../tunnel/cancel.ts';
 import type { IncomingSession } from '../../tunnel/dialer.ts';
+import type { KillMessage } from '../../tunnel/kill.ts';
 import type { RejectReason } from '../../tunnel/tunnel.ts';
 import type { Channel } from '../../wire/channel.ts';
 import { RefusalTrail } from '../refusal-trail.ts';
 import type { DatabaseCredentialCache } from './credentials.ts';
 import type { ServedDatabases } from './databases.ts';
+import { Kills } from './kills.ts';
 import { ReplayGuard } from './replay.ts';
 import type { Trust } from '../trust.ts';
 
@@ -35,6 +37,8 @@ export type SessionsOptions = {
   readonly cancelKeys: CancelKeys;
   /** What is known of a database's server. */
   readonly factsOf: (databaseName: string) => ServerFacts | undefined;
+  /** Asks other agents for a session that is not here. */
+  readonly sendKill: (message: KillMessage) => void;
   readonly writer: AuditWriter;
   /** Who may: authorize() over the cluster cache as it is now. */
   readonly decide: (question: Question) => Grant | Denial;
@@ -59,6 +63,7 @@ export class Sessions {
   readonly #refusals: RefusalTrail;
   readonly #connections = new ConnectionCounts();
   readonly #ids = new SessionIds();
+  readonly #kills: Kills;
   readonly #live = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
   #limits: DatabaseServiceConfig['limits'];
@@ -70,6 +75,19 @@ export class Sessions {
     this.#replay = new ReplayGuard({ windowMs: replayWindowMs, maxEntries: maxRememberedOpenings });
     const { writer, clock, log, instruments } = options;
     this.#refusals = new RefusalTrail({ writer, limits: () => this.#limits, clock, log, instruments });
+    this.#kills = new Kills({
+      hostId: options.hostId,
+      trust: options.trust,
+      ids: this.#ids,
+      killRatePerMinute: () => this.#limits.killRatePerMinute,
+      send: options.sendKill,
+      onRefused: (proxy, reason, error) =>
+        this.#refusals.record(proxy, reason, () =>
+          auditEvent('T3007W', { success: false, error, reason, listener: 'kill', proxy }),
+        ),
+      clock,
+      log,
+    });
   }
 
   get count(): number {
@@ -106,6 +124,11 @@ export class Sessions {
       .cancel(message.packet, this.#options.cancelKeys)
       .then((outcome) => this.#options.log.debug({ outcome }, 'cancel request'))
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a cancel request failed'));
+  }
+
+  /** For `Dialer.onKill`. Never throws. */
+  kill(message: KillMessage, proxyAddress: string): void {
+    this.#kills.receive(message, proxyAddress);
   }
 
   /** No new sessions. Resolves when the last one ended, or when they were told to end because the time is over. */
@@ -210,6 +233,7 @@ export class Sessions {
         connections: this.#connections,
         cancelKeys,
         ids: this.#ids,
+        elsewhere: this.#kills.of(opening, openingBytes),
         signal: this.#stop.signal,
         limits: sessionLimits(this.#limits),
         clock,

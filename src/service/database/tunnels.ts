@@ -43,6 +43,7 @@ export class Tunnels {
       announcement,
       onSession: (session) => sessions.open(session),
       onCancel: (message) => sessions.cancel(message),
+      onKill: (message, proxyAddress) => sessions.kill(message, proxyAddress),
       clock,
       random,
       onLink: ({ address, state, error }) => log.info({ proxy: address, state, reason: error?.message }, 'tunnel'),

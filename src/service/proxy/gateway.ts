@@ -20,6 +20,7 @@ import { ClientDoor } from './client-door.ts';
 import { FrontDoor } from './front-door.ts';
 import { type HostKey, hostKeyOf } from './host-key.ts';
 import { Https, type PublicPicture } from './https.ts';
+import { KillRelay } from './kills.ts';
 import { Listener } from './listener.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { mysqlPort } from './mysql-port.ts';
@@ -63,6 +64,7 @@ export class Gateway {
   readonly #mysqlListener: Listener | undefined;
   readonly #frontDoor: FrontDoor;
   readonly #cancel: CancelRelay;
+  readonly #kills: KillRelay;
   readonly #trail: RefusalTrail;
   readonly #refusals: ProxyRefusals;
   readonly #clients: ClientDoor;
@@ -97,6 +99,7 @@ export class Gateway {
       send: (tag, message) => this.hub.cancel(tag, message),
       onLimited: () => this.#limited('cancel'),
     });
+    this.#kills = this.#makeKills();
     this.#clients = this.#makeClientDoor();
     this.#https = new Https({
       picture: deps.picture,
@@ -177,6 +180,7 @@ export class Gateway {
     this.#config = withFixed(config, this.#config);
     this.#frontDoor.use({ limits: config.limits, trustedSources: trustedSourcesOf(config) });
     this.#cancel.use(config.limits.cancelRatePerMinute);
+    this.#kills.use(config.limits.killRatePerMinute);
     this.#authJoin.use(config.limits);
     this.#https.use(config.limits.handshakeTimeoutMs);
     for (const door of [this.#databaseTls, this.#tunnelTls, this.#httpsTls]) door.use(config.limits.handshakeTimeoutMs);
@@ -229,7 +233,20 @@ export class Gateway {
           `agent ${type}`,
         );
       },
+      onKill: (message, from) => void this.#kills.relay(message, from),
       onFault: (error) => log.error({ err: error }, 'a tunnel callback failed inside'),
+    });
+  }
+
+  #makeKills(): KillRelay {
+    const { trust, clock, log, config } = this.#deps;
+    return new KillRelay({
+      killRatePerMinute: config.limits.killRatePerMinute,
+      trust,
+      send: (databaseName, message, askedBy) => this.hub.kill(databaseName, message, askedBy),
+      onLimited: () => this.#limited('kill'),
+      clock,
+      log,
     });
   }
 
