@@ -111,6 +111,24 @@ for (const row of greetings) {
   });
 }
 
+test('greeting: a list of servers is looked through once, however many strangers are greeted with it', () => {
+  let looks = 0;
+  const counted: ServerFacts = {
+    get serverVersion() {
+      looks += 1;
+      return '9.7.4';
+    },
+    capabilities: '00000000dfffffff',
+  };
+  const servers = Array.from({ length: 1000 }, () => counted);
+  const first = mysqlServerFirst.greet(servers, greetOptions);
+  const before = looks;
+  assert.ok(before >= 1000);
+  const second = mysqlServerFirst.greet(servers, greetOptions);
+  assert.equal(looks, before);
+  assert.equal(second.length, first.length);
+});
+
 test('greeting: whatever the random bytes are, a scramble has no zero and no dollar, and an id is one of ours', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), (bytes) => {

@@ -19,12 +19,13 @@ export type GreetOptions = {
 };
 
 /**
- * A greeting that promises what every one of `servers` keeps. It names mysql_native_password, whose answer nobody reads: with it every known client takes an OK straight behind its
+ * A greeting that promises what every one of `servers` keeps; the same list again, which must not have changed, costs nothing. It names mysql_native_password, whose answer nobody reads: with it every known client takes an OK straight behind its
  * response, and none sends a password in clear (people prove themselves by certificate). Its connection id is ours.
  */
 export function makeGreeting(servers: readonly ServerFacts[], options: GreetOptions): Greeting {
-  const serverVersion = agreed(servers.map((server) => server.serverVersion)) ?? options.serverVersion;
-  const { flags, extended } = offerFor(servers, isMariadb(serverVersion));
+  const common = commonOf(servers);
+  const serverVersion = common.version ?? options.serverVersion;
+  const { flags, extended } = isMariadb(serverVersion) ? common.asMariadb : common.asMysql;
   return {
     serverVersion,
     connectionId: ((options.random(4).readUInt32BE(0) & (SHOWN_ID_BIT - 1)) | SHOWN_ID_BIT) >>> 0,
@@ -128,6 +129,28 @@ const noTls: Refusal = {
 
 const sslRequestBytes = 32;
 const maxAnswerBytes = 16 * 1024;
+
+/** What servers have in common, and what to offer in a greeting of either kind. */
+type Common = {
+  readonly version: string | undefined;
+  readonly asMysql: LegCapabilities;
+  readonly asMariadb: LegCapabilities;
+};
+
+/** By the list itself: whoever connects is greeted, and one agent can announce ten thousand servers of which no two are alike. */
+const commons = new WeakMap<readonly ServerFacts[], Common>();
+
+function commonOf(servers: readonly ServerFacts[]): Common {
+  const known = commons.get(servers);
+  if (known !== undefined) return known;
+  const common = {
+    version: agreed(servers.map((server) => server.serverVersion)),
+    asMysql: offerFor(servers, false),
+    asMariadb: offerFor(servers, true),
+  };
+  commons.set(servers, common);
+  return common;
+}
 
 function offerFor(servers: readonly ServerFacts[], mariadb: boolean): LegCapabilities {
   const known = servers.map((server) => parseCapabilities(server.capabilities));

@@ -7,7 +7,7 @@ import type { Port } from './entrance.ts';
 import { serverFirstPort } from './server-first-port.ts';
 
 export type MysqlPortOptions = {
-  /** What is known of every MySQL-family database that an agent here serves. */
+  /** What is known of every MySQL-family database that an agent here serves; the same list as long as nothing changes. */
   readonly servers: () => readonly ServerFacts[];
   /** `mysql_server_version`; undefined: not set. */
   readonly configuredVersion: () => string | undefined;
@@ -20,11 +20,23 @@ export type MysqlPortOptions = {
 export function mysqlPort({ servers, configuredVersion }: MysqlPortOptions): Port {
   const { serverFirst } = engineOf('mysql');
   if (serverFirst === undefined) throw new BugError('the engine of mysql has no greeting');
+  const named = rememberLast((known: readonly ServerFacts[], serverVersion: string) =>
+    known.map((server) => ({ ...server, serverVersion })),
+  );
   const greet = (): Buffer => {
     const version = configuredVersion();
     const known = servers();
-    const facts = version === undefined ? known : known.map((server) => ({ ...server, serverVersion: version }));
+    const facts = version === undefined ? known : named(known, version);
     return serverFirst.greet(facts, { serverVersion: version ?? defaultMysqlServerVersion, random: randomBytes });
   };
   return serverFirstPort({ protocol: 'mysql', serverFirst, greet });
+}
+
+/** `make`, whose last result stands for as long as it is asked the same: anybody may connect, so a connection must not cost the length of a list. */
+function rememberLast<A, B, R>(make: (a: A, b: B) => R): (a: A, b: B) => R {
+  let last: { readonly a: A; readonly b: B; readonly result: R } | undefined;
+  return (a, b) => {
+    if (last?.a !== a || last.b !== b) last = { a, b, result: make(a, b) };
+    return last.result;
+  };
 }
