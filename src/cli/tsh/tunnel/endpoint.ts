@@ -197,6 +197,11 @@ class Connection {
       if (!opening.silent) await this.#refuse(error);
       throw error;
     }
+    // Nobody waits for it any more: the client left, or the endpoint was ended, while it was dialled.
+    if (this.#client.destroyed) {
+      this.#upstream.destroy();
+      return;
+    }
     if (opening.first.length > 0) this.#upstream.write(opening.first);
     const { limits, clock } = this.#options;
     const result = await joinStreams(this.#client, this.#upstream, { lingerMs: limits.lingerMs, clock });
