@@ -18,6 +18,7 @@ class World {
   readonly clock = new ManualClock();
   readonly events: AgentEvent[] = [];
   readonly faults: unknown[] = [];
+  readonly killed: { readonly message: KillMessage; readonly from: string }[] = [];
   lot = 0;
   readonly hubs = new Map<string, Hub>();
   readonly sockets: Duplex[] = [];
@@ -28,6 +29,7 @@ class World {
       clock: this.clock,
       random: () => this.lot,
       onAgent: (event) => this.events.push(event),
+      onKill: (message, { hostId }) => this.killed.push({ message, from: hostId }),
       onFault: (fault) => this.faults.push(fault),
     });
     this.hubs.set(address, hub);
@@ -249,6 +251,34 @@ test('cancel requests go to the agents of the tag', async () => {
   assert.deepEqual(y.cancels, []);
   assert.equal(hub.counters.streams, 2, 'only the announcements are left');
   await hub.close();
+});
+
+test('a KILL goes through every proxy to the other agents of the database, draining ones too', async () => {
+  const world = new World();
+  const hubs = ['p:1', 'p:2'].map((address) => world.hub(address));
+  const agents = new Map(
+    ['x', 'y', 'z', 'other'].map((id) => [id, world.agent(id, { [id === 'other' ? 'b' : 'a']: 'healthy' })]),
+  );
+  for (const agent of agents.values()) agent.dialer.setProxies(['p:1', 'p:2']);
+  await settle();
+  agents.get('z')?.dialer.drain();
+  await settle();
+  const message: KillMessage = { what: 'query', shownId: 2 ** 30, number: 1, opening: Buffer.from('o') };
+  agents.get('x')?.dialer.kill(message);
+  await settle();
+  assert.deepEqual(world.killed, Array(2).fill({ message, from: 'x' }));
+  for (const hub of hubs) hub.kill('a', message, 'x');
+  await settle();
+  const heard = [...agents].map(([id, { kills }]) => [id, kills.map(({ proxy }) => proxy).sort()]);
+  const both = ['p:1', 'p:2'];
+  assert.deepEqual(heard, [['x', []], ['y', both], ['z', both], ['other', []]]); // prettier-ignore
+  assert.deepEqual(agents.get('y')?.kills[0]?.message, message);
+  assert.deepEqual(world.faults, []);
+  for (const hub of hubs) assert.equal(hub.counters.streams, 4, 'only the announcements are left');
+  world.down = true;
+  for (const hub of hubs) await hub.close();
+  agents.get('x')?.dialer.kill(message);
+  for (const { dialer } of agents.values()) dialer.close();
 });
 
 test('reconnects with growing jittered waits, and begins small again after a good connection', async () => {

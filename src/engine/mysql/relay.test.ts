@@ -373,6 +373,43 @@ test("KILL of one's own session goes to the database with its own number; anothe
   );
 });
 
+test('KILL of a session that may be at another agent: asked there once it is on record, and done', async () => {
+  const asks: string[] = [];
+  let canAsk = true;
+  const live = setUp({
+    over: {
+      elsewhere: {
+        get canAsk() {
+          return canAsk;
+        },
+        ask: (shownId, what) => {
+          asks.push(`${what} ${shownId - SHOWN_ID_BIT}`);
+          return () => live.trace.push('asked');
+        },
+      },
+    },
+  });
+  await live.say(query(`KILL QUERY ${SHOWN_ID_BIT + 9}`));
+  assert.deepEqual(live.trace, ['event TDB02I', 'event TDB10I', 'asked']);
+  assert.deepEqual(asks, ['query 9']);
+  assert.deepEqual(heard(live.client), ['1:ok']);
+  const [kill] = live.recorder.of('TDB02I');
+  assert.equal(kill?.['process_id'], SHOWN_ID_BIT + 9);
+  assert.equal(kill['asked_other_agents'], true);
+  assert.equal(kill['process_id_in_database'], undefined);
+  live.recorder.full = true;
+  await live.say(query(`KILL ${SHOWN_ID_BIT + 9}`));
+  assert.equal(live.trace.filter((one) => one === 'asked').length, 1, 'not while the journal is full');
+  live.recorder.settle('space');
+  await settle();
+  assert.deepEqual(asks, ['query 9', 'connection 9']);
+  assert.equal(live.trace.filter((one) => one === 'asked').length, 2);
+  canAsk = false;
+  await live.say(query(`KILL QUERY ${SHOWN_ID_BIT + 9}`));
+  assert.deepEqual(heard(live.client), ['1:ok', '1:ok', '1:1094']);
+  assert.deepEqual(asked(live.database), [], 'the database hears of none');
+});
+
 for (const allowed of [false, true]) {
   test(`LOAD DATA LOCAL ${allowed ? 'goes on with' : 'is refused without'} the role's leave`, async () => {
     const live = setUp();

@@ -9,7 +9,7 @@ import { ReplayGuard } from './replay.ts';
 
 export type KillsOptions = {
   readonly hostId: string;
-  readonly trust: Trust;
+  readonly trust: Pick<Trust, 'of'>;
   /** Of the sessions here. */
   readonly ids: SessionIds;
   /** How often one person's sessions may ask in a minute; asked at each use. */
