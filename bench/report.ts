@@ -1,8 +1,10 @@
 /** Rows of figures to a table for people and JSON for machines. */
 import { cpus, totalmem } from 'node:os';
-import { median } from './measure.ts';
+import type { TargetId } from './rounds.ts';
 
-export type Runs = Readonly<Record<'direct' | 'floor' | 'tessera', readonly number[]>>;
+/** In the order of the rounds. */
+export type Runs = Readonly<Record<TargetId, readonly number[]>>;
+
 /** Ratios are medians of the pairs taken in the same round; null where a side was not measured. */
 export type Row = {
   readonly id: string;
@@ -29,8 +31,10 @@ export function row(id: string, unit: string, runs: Runs): Row {
   };
 }
 
-/** Goals of ARCHITECTURE.md's "Numbers to hold": what each row is compared with, and whether it holds. */
-const goals: Readonly<Record<string, { readonly text: string; holds(row: Row): boolean }>> = {
+type Goal = { readonly text: string; holds(row: Row): boolean };
+
+/** Goals of ARCHITECTURE.md's "Numbers to hold": what each row is compared with, and whether it holds. An engine's own rows have its name before the `_` and the same goals. */
+const goals: Readonly<Record<string, Goal>> = {
   select_c1_p50: { text: '<= 1.2x floor', holds: (r) => r.vs_floor === null || r.vs_floor <= 1.2 },
   select_c8_tps: { text: '>= 1.0x floor', holds: (r) => r.vs_floor === null || r.vs_floor >= 1 },
   select_c64_tps: { text: '>= 1.5x floor', holds: (r) => r.vs_floor === null || r.vs_floor >= 1.5 },
@@ -64,7 +68,7 @@ export function table(rows: readonly Row[]): string {
     String(r.runs),
     verdict(r),
   ]);
-  const head = ['what', 'direct', 'two stunnels', 'tessera', 'unit', 'vs direct', 'vs stunnels', 'runs', 'goal'];
+  const head = ['what', 'direct', 'stunnels', 'tessera', 'unit', 'vs direct', 'vs stunnels', 'runs', 'goal'];
   return [head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
 
@@ -74,11 +78,15 @@ export function machine(): string {
 }
 
 export function held(rows: readonly Row[]): boolean {
-  return rows.every((r) => goals[r.id]?.holds(r) ?? true);
+  return rows.every((r) => goalOf(r)?.holds(r) ?? true);
+}
+
+function goalOf(r: Row): Goal | undefined {
+  return goals[r.id.replace(/^mysql_/, '')];
 }
 
 function verdict(r: Row): string {
-  const goal = goals[r.id];
+  const goal = goalOf(r);
   return goal === undefined ? '' : `${goal.text}: ${goal.holds(r) ? 'held' : 'NOT held'}`;
 }
 
@@ -93,4 +101,12 @@ function rounded(value: number): number {
 
 function show(value: number | null): string {
   return value === null ? '-' : String(value);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }

@@ -4,8 +4,9 @@ import { createReadStream, globSync, mkdtempSync, readFileSync, rmSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { runOk } from '../test/kit/command.ts';
-import type { PostgresBinaries } from '../test/servers/postgres-binaries.ts';
+import { runOk } from '../../test/kit/command.ts';
+import type { PostgresBinaries } from '../../test/servers/postgres-binaries.ts';
+import { median } from '../report.ts';
 import type { Target } from './targets.ts';
 
 export type Tools = { readonly binaries: PostgresBinaries; readonly copyFile: string };
@@ -76,14 +77,6 @@ export async function besideCopyP50(target: Target, tools: Tools, seconds: numbe
     stop.abort();
     await bulk;
   }
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? Number.NaN)
-    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
 
 async function pipe(

@@ -2,14 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Journal, JOURNAL_DEFAULTS } from '../src/audit/journal.ts';
-import { AuditWriter } from '../src/audit/writer.ts';
-import { relayPostgres } from '../src/engine/postgres/relay.ts';
-import { SessionIds } from '../src/engine/session-ids.ts';
-import { systemClock } from '../src/telemetry/clock.ts';
-import { silentLog } from '../src/telemetry/log.ts';
-import type { Channel, Receiver } from '../src/wire/channel.ts';
-import { bind, execute, int16, int32, message, parse, sync } from '../test/kit/raw-postgres.ts';
+import { Journal, JOURNAL_DEFAULTS } from '../../src/audit/journal.ts';
+import { AuditWriter } from '../../src/audit/writer.ts';
+import { relayPostgres } from '../../src/engine/postgres/relay.ts';
+import { SessionIds } from '../../src/engine/session-ids.ts';
+import { systemClock } from '../../src/telemetry/clock.ts';
+import { silentLog } from '../../src/telemetry/log.ts';
+import type { Channel, Receiver } from '../../src/wire/channel.ts';
+import { bind, execute, int16, int32, message, parse, sync } from '../../test/kit/raw-postgres.ts';
 
 const statements = 100_000;
 const clients = 8;
