@@ -11,8 +11,8 @@ import { type MysqlAddress, mysqlArguments } from '../kit/mysql-command.ts';
 import { MysqlWire, type WireAddress, type WirePacket } from '../kit/mysql-wire.ts';
 import { mariadb1011, mysql9, type MysqlBinaries } from '../servers/mysql-binaries.ts';
 
-/** Ctrl-C so often, two at once: that both agents never differ is as likely as 1 in 2^6. */
-const rounds = 6;
+/** Ctrl-C at most so often, two at once, until both cases were seen: that the two sessions were always at one agent is as likely as 1 in 2^16. */
+const rounds = 16;
 const sleepSeconds = 9;
 const interruptedAfterMs = 7000;
 

@@ -6,7 +6,7 @@ import { AGENT, type Issued, issue, NOW, routed, type TestCluster, testCluster }
 import type { TrustedAuthorities } from '../../src/pki/trust.ts';
 import type { Route, UserIdentity } from '../../src/resource/identity.ts';
 
-export { AGENT, NOW, PROXY } from '../../src/pki/test-cluster.ts';
+export { AGENT, NOW } from '../../src/pki/test-cluster.ts';
 
 export type OpeningKit = {
   readonly cluster: TestCluster;

@@ -3,6 +3,7 @@ import { TesseraError } from '../../../src/errors.ts';
 import { ManualClock } from '../../../src/telemetry/manual-clock.ts';
 import { AnnouncementReader, encodeAnnouncement } from '../../../src/tunnel/announcement.ts';
 import { decodeCancel, encodeCancel } from '../../../src/tunnel/cancel.ts';
+import { decodeKill, encodeKill } from '../../../src/tunnel/kill.ts';
 import { encodeCredit, encodeFrame, encodeReset, FRAME, FrameDecoder } from '../../../src/tunnel/frame.ts';
 import { DEFAULT_MUX_LIMITS, newTunnelCounters } from '../../../src/tunnel/limits.ts';
 import { Mux } from '../../../src/tunnel/mux.ts';
@@ -38,6 +39,11 @@ export const TUNNEL_TARGETS = [
     name: 'tunnel-cancel',
     seeds: [encodeCancel({ protocol: 'postgres', packet: Buffer.alloc(16) }).subarray(1)],
     run: (chunks: readonly Buffer[]) => decodeCancel(Buffer.concat(chunks)),
+  },
+  {
+    name: 'tunnel-kill',
+    seeds: [encodeKill({ what: 'query', shownId: 2 ** 30, number: 1, opening: Buffer.alloc(16) }).subarray(1)],
+    run: (chunks: readonly Buffer[]) => decodeKill(Buffer.concat(chunks)),
   },
 ];
 
