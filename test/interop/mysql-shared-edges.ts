@@ -89,11 +89,14 @@ export function eventOf(
   fits: (event: LoggedEvent) => boolean = () => true,
 ): Promise<LoggedEvent> {
   return waitForAudit(cluster, `${code} of ${marker}`, (events) =>
-    events.find(
-      (event) =>
-        event.code === code && String(event['db_query'] ?? event['query'] ?? '').includes(marker) && fits(event),
-    ),
+    events.find((event) => event.code === code && textOf(event).includes(marker) && fits(event)),
   );
+}
+
+/** What was asked, whatever it is called there. */
+function textOf(event: LoggedEvent): string {
+  const text = event['db_query'] ?? event['query'];
+  return typeof text === 'string' ? text : '';
 }
 
 /** What became of a statement. */
