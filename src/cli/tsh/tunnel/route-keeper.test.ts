@@ -30,6 +30,8 @@ type World = {
   ttlMs: number;
   issued: number;
   problem?: Error;
+  /** Why the session on disk can not be read. */
+  fault?: Error | undefined;
   cancelled: boolean;
   readonly keeper: RouteKeeper;
 };
@@ -67,7 +69,10 @@ function world(options: {
       state.issued += 1;
       return credential(clock.now(), ends);
     },
-    sessionEndsMs: () => state.sessionEndsMs,
+    sessionEndsMs() {
+      if (state.fault !== undefined) throw state.fault;
+      return state.sessionEndsMs;
+    },
     signIn: signIn === undefined ? undefined : () => signIn(whole),
     onCancelled: () => (state.cancelled = true),
     tell: (line) => state.told.push(line),
@@ -96,6 +101,21 @@ test('renews at three quarters of its life, again and again, while the sign-in l
   assert.match(at.told.join('\n'), /^certificate for orders renewed, good until 2026-01-01 01:45:00 UTC$/);
   await at.clock.advanceSettling(5 * HOUR);
   assert.equal(at.issued, 7);
+  await at.keeper.context();
+  at.keeper.close();
+  assert.equal(at.clock.pendingTimers, 0);
+});
+
+test('a session that can not be read from disk ends nothing: told once, tried again, taken up when it can be read', async () => {
+  const at = world({ ttlMs: HOUR, sessionMs: 10 * HOUR });
+  at.fault = new Error('too many open files');
+  await at.clock.advanceSettling(0.8 * HOUR);
+  assert.deepEqual(at.told, [
+    'the certificate for orders can not be renewed: too many open files; trying again every 30 s',
+  ]);
+  at.fault = undefined;
+  await at.clock.advanceSettling(31_000);
+  assert.equal(at.issued, 1);
   await at.keeper.context();
   at.keeper.close();
   assert.equal(at.clock.pendingTimers, 0);

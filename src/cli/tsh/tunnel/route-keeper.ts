@@ -24,7 +24,7 @@ export type RouteKeeperOptions = {
   readonly authorities: () => readonly string[];
   /** A new certificate from the session that is on disk now. Throws TesseraError: `NOT_SIGNED_IN`, `SESSION_EXPIRED` when there is none. */
   readonly issue: () => Promise<RouteCredential>;
-  /** When the session on disk ends or ended; undefined when the person has signed out. */
+  /** When the session on disk ends or ended; undefined when the person has signed out. Throws when it can not be read now. */
   readonly sessionEndsMs: () => number | undefined;
   /** Asks the person to sign in again; undefined where nobody can be asked. Throws Cancelled when the person wants to stop. */
   readonly signIn: (() => Promise<void>) | undefined;
@@ -79,21 +79,26 @@ export class RouteKeeper {
   #plan(retryMs?: number): void {
     this.#timer?.cancel();
     if (this.#closed) return;
+    this.#timer = this.#options.clock.after(retryMs ?? this.#untilDue(), () => void this.#due());
+  }
+
+  #untilDue(): number {
     const { clock, sessionEndsMs } = this.#options;
     const { validFromMs, expiresMs } = this.#credential;
     // A certificate never outlives the sign-in that it was made from: renewing one that ends with it would give the same end again.
     const canGrow = (sessionEndsMs() ?? 0) > expiresMs + MIN_GAIN_MS;
     const due = canGrow ? expiresMs - (expiresMs - validFromMs) / 4 : expiresMs - MARGIN_MS;
-    const delay = retryMs ?? Math.max(due - clock.now(), MIN_WAIT_MS);
-    this.#timer = clock.after(delay, () => void this.#due());
+    return Math.max(due - clock.now(), MIN_WAIT_MS);
   }
 
+  /** Never throws: nobody waits for it, and open connections live on whatever can not be read from disk now. */
   async #due(): Promise<void> {
-    if ((this.#options.sessionEndsMs() ?? 0) <= this.#options.clock.now() + MARGIN_MS) {
-      this.#ended();
-      return;
+    try {
+      if ((this.#options.sessionEndsMs() ?? 0) <= this.#options.clock.now() + MARGIN_MS) this.#ended();
+      else await this.#renew();
+    } catch (error) {
+      this.#tryLater(error);
     }
-    await this.#renew();
   }
 
   #ended(): void {
@@ -118,12 +123,17 @@ export class RouteKeeper {
       this.#plan();
     } catch (error) {
       if (SIGNED_OUT.has(failureCode(error) ?? '')) return;
-      const problem = failureText(error).split('\n')[0] ?? '';
-      if (problem !== this.#toldProblem)
-        tell(`the certificate for ${name} can not be renewed: ${problem}; trying again every ${RETRY_MS / 1000} s`);
-      this.#toldProblem = problem;
-      this.#plan(RETRY_MS);
+      this.#tryLater(error);
     }
+  }
+
+  #tryLater(error: unknown): void {
+    const { tell, name } = this.#options;
+    const problem = failureText(error).split('\n')[0] ?? '';
+    if (problem !== this.#toldProblem)
+      tell(`the certificate for ${name} can not be renewed: ${problem}; trying again every ${RETRY_MS / 1000} s`);
+    this.#toldProblem = problem;
+    this.#plan(RETRY_MS);
   }
 
   /** Says that the sign-in has ended, once; then asks, when somebody is there. */
