@@ -88,6 +88,21 @@ function ids(hub: Hub, database: string): string[] {
   return hub.route(database).map(({ agent }) => agent.hostId);
 }
 
+test('a database is known for a while after its last agent left, so that pools try again', async () => {
+  const world = new World();
+  const hub = world.hub('p:1');
+  const agent = world.agent('only', { a: 'healthy' });
+  agent.dialer.setProxies(['p:1']);
+  await settle();
+  agent.dialer.close();
+  await settle();
+  assert.deepEqual(ids(hub, 'a'), []);
+  assert.equal(hub.knows('a'), true);
+  assert.equal(hub.knows('b'), false);
+  world.clock.advance(3_600_000);
+  assert.equal(hub.knows('a'), false);
+});
+
 test('routes to agents by health, drains last, forgets the closed', async () => {
   const world = new World();
   const hub = world.hub('p:1');

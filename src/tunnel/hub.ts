@@ -16,6 +16,8 @@ export type HubOptions = {
   readonly counters?: TunnelCounters;
   /** Tunnels at once, replaced ones that still carry sessions too. Default 10,000. */
   readonly maxTunnels?: number;
+  /** How long a database is known after its agent left. Default 1 h. */
+  readonly rememberMs?: number;
   readonly onAgent?: (event: AgentEvent) => void;
   /** An agent asks for a session of another one. Nothing in it is verified. */
   readonly onKill?: (message: KillMessage, from: AgentIdentity) => void;
@@ -38,6 +40,8 @@ export class Hub {
   readonly #all = new Set<AgentTunnel>();
   /** By protocol; emptied by whatever changes it. */
   readonly #servers = new Map<string, readonly AnnouncedServer[]>();
+  /** Databases whose agents left, and when (`clock.monotonic()`); the oldest first. */
+  readonly #left = new Map<string, number>();
   #draining = false;
   #onEmpty: (() => void) | undefined;
 
@@ -94,10 +98,14 @@ export class Hub {
     return found.sort((a, b) => a.rank - b.rank || a.lot - b.lot).map(({ tunnel }) => tunnel);
   }
 
-  /** True when an agent here announced the database, be it draining or ill: tells `no-agent` from `unknown-database`. */
+  /**
+   * True when an agent here announced the database, be it draining or ill, or one that left within `rememberMs`: tells `no-agent` (pools try again) from
+   * `unknown-database` (they give up).
+   */
   knows(databaseName: string): boolean {
     for (const tunnel of this.#all) if (tunnel.health(databaseName) !== undefined) return true;
-    return false;
+    const leftMs = this.#left.get(databaseName);
+    return leftMs !== undefined && this.#options.clock.monotonic() - leftMs < (this.#options.rememberMs ?? 3_600_000);
   }
 
   /**
@@ -157,10 +165,21 @@ export class Hub {
 
   #forget(tunnel: AgentTunnel, error: Error | undefined): void {
     this.#all.delete(tunnel);
+    for (const { name } of tunnel.announcement?.databases ?? []) this.#remember(name);
     if (this.#current.get(tunnel.agent.hostId) === tunnel) this.#current.delete(tunnel.agent.hostId);
     this.#servers.clear();
     this.#tell({ type: 'closed', agent: tunnel.agent, ...(error === undefined ? {} : { error }) });
     if (this.#all.size === 0) this.#onEmpty?.();
+  }
+
+  #remember(databaseName: string): void {
+    // Written anew so that the oldest stands first.
+    this.#left.delete(databaseName);
+    if (this.#left.size >= MAX_REMEMBERED) {
+      const [oldest = ''] = this.#left.keys();
+      this.#left.delete(oldest);
+    }
+    this.#left.set(databaseName, this.#options.clock.monotonic());
   }
 
   #tell(event: AgentEvent): void {
@@ -168,4 +187,6 @@ export class Hub {
   }
 }
 
+/** Names of databases whose agents left; a forgotten one is `unknown-database` sooner. */
+const MAX_REMEMBERED = 10_000;
 const HEALTH_RANK = { healthy: 0, unknown: 1, unhealthy: 2 } as const;

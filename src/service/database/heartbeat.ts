@@ -17,6 +17,8 @@ export type HeartbeatOptions = {
   readonly log: Log;
   /** 0 to 1. */
   readonly random: () => number;
+  /** Auth took a heartbeat with databases that it had not been told before: `knows` has them now. */
+  readonly onKnown?: () => void;
 };
 
 /** Tells Auth again and again what this agent serves and how it is; soon after each change too. Presence is for lists: routing does not wait for it. */
@@ -36,10 +38,15 @@ export class Heartbeat {
     this.#options = options;
   }
 
-  /** Something changed: tell soon, several changes together. */
+  /** Something changed: tell soon, several changes together; at once when Auth was told nothing yet. */
   changed(): void {
     if (this.#sending) this.#again = true;
-    else this.#schedule(changeDelayMs);
+    else this.#schedule(this.lastSuccessMs === undefined && this.#failures === 0 ? 0 : changeDelayMs);
+  }
+
+  /** Auth was told that this agent serves the database, so it gives credentials for it. */
+  knows(databaseName: string): boolean {
+    return this.#told.has(databaseName);
   }
 
   /** Tells Auth that nothing is served any more, once; a failure is not repeated. */
@@ -74,7 +81,9 @@ export class Heartbeat {
       const names = new Set(list.map((server) => server.spec.database.metadata.name));
       const removed = [...this.#told].filter((name) => !names.has(name));
       const { nextSeconds } = await send({ servers: list, removed });
+      const isNew = [...names].some((name) => !this.#told.has(name));
       this.#told = names;
+      if (isNew) this.#options.onKnown?.();
       this.#failures = 0;
       this.lastSuccessMs = clock.monotonic();
       delayMs = Math.min(Math.max(nextSeconds * 1000, minIntervalMs), maxIntervalMs) * (0.9 + 0.2 * random());

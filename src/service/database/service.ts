@@ -179,6 +179,7 @@ class DatabaseService implements RunningService {
     if (!this.#identity.valid()) return "this host's certificate expired; the auth service did not renew it";
     if (!this.#view.filled) return 'roles and locks are not here yet: the auth service was not reached';
     if (this.#tunnels.dialer.connectedCount === 0) return 'no tunnel to any proxy';
+    if (this.#heartbeat.lastSuccessMs === undefined) return 'the auth service does not know this agent yet';
     return this.#audit.failure === undefined ? undefined : 'the audit journal failed';
   }
 
@@ -203,8 +204,10 @@ class DatabaseService implements RunningService {
     this.#heartbeat.changed();
   }
 
+  /** What Auth knows this agent to serve: for anything else it would refuse the first sessions their credentials. */
   #announcement(): Announcement {
-    const databases = this.#databases.all().map(({ database }) => {
+    const known = this.#databases.all().filter(({ database }) => this.#heartbeat.knows(database.metadata.name));
+    const databases = known.map(({ database }) => {
       return announcedDatabase(database, this.#health.of(database.metadata.name));
     });
     return { databases, cancelTag: this.#cancelTag, draining: false };
@@ -251,6 +254,7 @@ class DatabaseService implements RunningService {
       clock,
       log,
       random: this.#random,
+      onKnown: () => this.#tunnels.dialer.announce(),
     });
   }
 

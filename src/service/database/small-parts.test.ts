@@ -159,6 +159,7 @@ test('heartbeat: soon after a change, then when Auth says, again after a failure
   const sent: HeartbeatMessage[] = [];
   let names = ['a', 'b'];
   let fails = 1;
+  let known = 0;
   const heartbeat = new Heartbeat({
     send: (message) => {
       sent.push(message);
@@ -175,18 +176,25 @@ test('heartbeat: soon after a change, then when Auth says, again after a failure
     clock,
     log: silentLog,
     random: () => 0.5,
+    onKnown: () => known++,
   });
   heartbeat.changed();
   heartbeat.changed();
-  await clock.advanceSettling(500);
-  assert.equal(sent.length, 1);
+  await clock.advanceSettling(1);
+  assert.equal(sent.length, 1, 'the first at once');
+  assert.deepEqual([heartbeat.knows('a'), known], [false, 0], 'Auth did not take it');
   await clock.advanceSettling(1000);
   assert.equal(sent.length, 2);
+  assert.deepEqual([heartbeat.knows('a'), heartbeat.knows('c'), known], [true, false, 1]);
   names = ['b'];
   await clock.advanceSettling(60_000);
   assert.deepEqual(sent.at(-1)?.removed, ['a']);
   await clock.advanceSettling(60_000);
   assert.deepEqual(sent.at(-1)?.removed, []);
+  assert.deepEqual([heartbeat.knows('a'), known], [false, 1]);
+  heartbeat.changed();
+  await clock.advanceSettling(499);
+  assert.equal(sent.length, 4, 'later changes wait for others');
   await heartbeat.goodbye();
   assert.deepEqual(sent.at(-1), { servers: [], removed: ['b'] });
   assert.equal(clock.pendingTimers, 0);
