@@ -35,8 +35,9 @@ function setUp() {
     clock,
     log: silentLog,
     databaseAuthorities: () => state.authorities,
-    issue: async ({ publicKey, databaseUser }) => {
+    issue: async ({ opening, publicKey, databaseUser }) => {
       state.asked += 1;
+      if (opening.toString() === 'stale') throw new LoginError('OPENING_STALE', 'too old');
       if (state.denied) throw new LoginError('DATABASE_DENIED', 'no');
       if (state.away) throw new UpstreamError('AWAY', 'away', { retryable: true });
       const publicKeyDer = state.wrongKey ? generateKeyPair().publicKeyDer : publicKey;
@@ -91,6 +92,26 @@ test('it is renewed when a quarter of its life is left; with Auth away it serves
   await assert.rejects(cache.credentials(request), { code: 'AWAY' });
   state.away = false;
   await cache.credentials(request);
+});
+
+test('what an old opening is refused, as that of a session to be cancelled is, is not refused to who asks beside it', async () => {
+  const { cache, state } = setUp();
+  const stale = { ...request, opening: Buffer.from('stale') };
+  const [old, ...fresh] = await Promise.allSettled([
+    cache.credentials(stale),
+    ...Array.from({ length: 8 }, () => cache.credentials(request)),
+  ]);
+  assert.equal(old.status, 'rejected');
+  assert.ok(fresh.every(({ status }) => status === 'fulfilled'));
+  assert.equal(state.asked, 2);
+});
+
+test('with Auth away nobody asks again for those who waited together', async () => {
+  const { cache, state } = setUp();
+  state.away = true;
+  const all = await Promise.allSettled(Array.from({ length: 8 }, () => cache.credentials(request)));
+  assert.ok(all.every(({ status }) => status === 'rejected'));
+  assert.equal(state.asked, 1);
 });
 
 test('a refusal of Auth ends a kept certificate at once', async () => {

@@ -79,17 +79,15 @@ export class DatabaseCredentialCache {
     const now = this.#options.clock.now();
     const kept = this.#kept.get(key);
     if (kept !== undefined && now < kept.renewAtMs) return kept;
-    // One request at a time per key; its opening is as good as anybody's with this key.
-    let pending = this.#pending.get(key);
-    if (pending === undefined) {
-      pending = this.#issue(key, request, trust).finally(() => this.#pending.delete(key));
-      this.#pending.set(key, pending);
-    }
+    // One request at a time per key: what one opening is given serves all.
+    const others = this.#pending.get(key);
     try {
-      return await pending;
+      return await (others ?? this.#ask(key, request, trust));
     } catch (error) {
       // A refusal counts at once; only an absent Auth is waited for.
       const absent = error instanceof UpstreamError && error.retryable;
+      // What one opening is refused is not refused to the others: it may be that of an old session which is to be cancelled, and too old to be believed.
+      if (others !== undefined && !absent) return await this.#certificate(request, trust);
       if (!absent) this.#kept.delete(key);
       if (!absent || kept === undefined || this.#options.clock.now() >= kept.expiresMs) throw error;
       this.#options.log.warn(
@@ -98,6 +96,12 @@ export class DatabaseCredentialCache {
       );
       return kept;
     }
+  }
+
+  #ask(key: string, request: CredentialRequest, trust: ServerTrust): Promise<Kept> {
+    const pending = this.#issue(key, request, trust).finally(() => this.#pending.delete(key));
+    this.#pending.set(key, pending);
+    return pending;
   }
 
   async #issue(key: string, request: CredentialRequest, trust: ServerTrust): Promise<Kept> {
