@@ -37,7 +37,7 @@ async function runPrepared(client: MysqlWire, statement: PreparedStatement): Pro
     const types = statement.types === 'always' || index === 0;
     const cursor = statement.fetch !== undefined;
     all.push(...(await client.ask(client.executePayload(id, values, { types, cursor }), 'result')));
-    for (let n = 0; cursor && n < 4; n++) all.push(...(await client.ask(fetch(id, statement.fetch ?? 0), 'rows')));
+    for (let n = 0; cursor && n < 4; n++) all.push(...(await fetchRows(client, id, statement.fetch ?? 0)));
   }
   client.send(byId(0x19, id));
   return all;
@@ -81,6 +81,11 @@ function fetch(id: number, rows: number): Buffer {
   const count = Buffer.alloc(4);
   count.writeUInt32LE(rows);
   return Buffer.concat([byId(0x1c, id), count]);
+}
+
+async function fetchRows(client: MysqlWire, id: number, rows: number): Promise<readonly WirePacket[]> {
+  const packets = await client.ask(fetch(id, rows), 'rows');
+  return packets.length === 1 && packets[0]?.payload[0] === 0xff ? withoutNumbers(packets) : packets;
 }
 
 function longData(id: number, parameter: number, data: string): Buffer {
@@ -231,11 +236,8 @@ const scenes: readonly CorpusCase[] = [
       const ids = [first.id ?? 0, second.id ?? 0];
       const all = [...first.packets, ...second.packets];
       for (const id of ids) all.push(...(await client.ask(client.executePayload(id, [], { cursor: true }), 'result')));
-      for (let turn = 0; turn < 3; turn++) for (const id of ids) all.push(...(await client.ask(fetch(id, 10), 'rows')));
-      all.push(
-        ...(await client.ask(byId(0x1a, ids[0] ?? 0), 'ok')),
-        ...(await client.ask(fetch(ids[0] ?? 0, 10), 'rows')),
-      );
+      for (let turn = 0; turn < 3; turn++) for (const id of ids) all.push(...(await fetchRows(client, id, 10)));
+      all.push(...(await client.ask(byId(0x1a, ids[0] ?? 0), 'ok')), ...(await fetchRows(client, ids[0] ?? 0, 10)));
       for (const id of ids) client.send(byId(0x19, id));
       return [...all, ...(await ping(client))];
     },

@@ -471,6 +471,8 @@ export const preparedStatements: readonly PreparedStatement[] = [
   { sql: 'describe work', values: [[]] },
   { sql: 'explain select * from work where id = ?', values: [[integer('long', 1n)]] },
   { sql: 'use corpus_two', values: [[]] },
+  { sql: 'select database()', values: [[]] },
+  { sql: 'use corpus', values: [[]] },
   { sql: 'start transaction', values: [[]] },
   { sql: 'commit', values: [[]] },
   { sql: 'set sql_select_limit = 5', values: [[]] },

@@ -12,10 +12,12 @@ export type LoggedEvent = Readonly<Record<string, unknown>> & {
 
 export function readAuditLog(cluster: Cluster): LoggedEvent[] {
   const folder = join(cluster.folder, 'auth/data/log');
-  return globSync('*.log', { cwd: folder })
-    .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n'))
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as LoggedEvent);
+  return (
+    globSync('*.log', { cwd: folder })
+      // The last line may be on its way.
+      .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1))
+      .map((line) => JSON.parse(line) as LoggedEvent)
+  );
 }
 
 /** Reads again until `found` gives something else than undefined. */

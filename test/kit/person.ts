@@ -37,8 +37,8 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
     NO_COLOR: '1',
   };
   const password = `correct horse ${name} battery`;
-  const generator = await acceptInvite(link, at, env, password);
-  let lastStep = stepNow() - 1;
+  const { generator, step } = await acceptInvite(link, at, env, password);
+  let lastStep = step;
   const program = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts')];
   const person: Person = {
     name,
@@ -71,13 +71,20 @@ function stepNow(): number {
   return Math.floor(Date.now() / stepMs);
 }
 
-/** The code given here is the last half minute's, so that the first sign-in need not wait for a fresh one. */
+/** The step whose code is given here: the last half minute's, so that the first sign-in need not wait for a fresh one; this one's when it may be over before Auth reads it. */
+function invitationStep(): number {
+  const leftMs = stepMs - (Date.now() % stepMs);
+  return leftMs < typingMs ? stepNow() : stepNow() - 1;
+}
+
+const typingMs = 6000;
+
 function acceptInvite(
   link: string,
   at: InviteOptions,
   env: Readonly<Record<string, string>>,
   password: string,
-): Promise<TOTP> {
+): Promise<{ readonly generator: TOTP; readonly step: number }> {
   const args = [
     '--disable-warning=ExperimentalWarning',
     join(top, 'bin/tsh.ts'),
@@ -89,19 +96,21 @@ function acceptInvite(
     const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
     let output = '';
     let generator: TOTP | undefined;
+    let step = 0;
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
       at.onOutput?.(chunk.toString());
       const uri = /otpauth:\/\/\S+/.exec(output)?.[0];
       if (generator !== undefined || uri === undefined || !output.includes('\n', output.indexOf(uri))) return;
       generator = URI.parse(uri) as TOTP;
-      child.stdin.end(`${password}\n${password}\n${generator.generate({ timestamp: Date.now() - stepMs })}\n`);
+      step = invitationStep();
+      child.stdin.end(`${password}\n${password}\n${generator.generate({ timestamp: step * stepMs })}\n`);
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.on('error', failed);
     child.on('close', (code) => {
-      if (code === 0 && generator !== undefined) done(generator);
+      if (code === 0 && generator !== undefined) done({ generator, step });
       else failed(new Error(`tsh invite ended with ${code}:\n${output}`));
     });
   });
