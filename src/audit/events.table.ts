@@ -29,6 +29,11 @@ const prepared = {
 const killed = { process_id: 'int?', process_id_in_database: 'int?', asked_other_agents: 'bool?' } as const;
 const result = {
   query_ei: 'int?',
+  /** Only where what ran is not what the request's event says: MariaDB's last statement, when the one prepared for it was refused. */
+  db_query: 'text?',
+  db_query_truncated: cut,
+  db_query_encoding: 'text?',
+  db_query_unknown: 'text?',
   outcome: 'text?',
   command: 'text?',
   /** Of a text with several: how many, and the first of them as `{tag, rows, affected}`. */
@@ -193,7 +198,7 @@ export const EVENTS = {
   TDB10W: {
     event: 'db.session.result',
     writers: ['database'],
-    says: 'A statement failed, or its end was not seen.',
+    says: 'A statement failed, or its end was not seen, or another statement ran in its place (`db_query`).',
     fields: result,
   },
   TDB11I: {

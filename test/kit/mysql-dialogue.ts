@@ -226,6 +226,9 @@ function sayResult(result: Result): string {
       ? ''
       : `file=${localInfile.fileName}+${localInfile.bytes}${localInfile.refused ? ' refused' : ''}`,
     result.cursor ? 'cursor' : '',
+    result.ranInstead === undefined
+      ? ''
+      : `ran=${result.ranInstead === 'unknown' ? '?' : JSON.stringify(result.ranInstead.text)}`,
     error === undefined ? '' : `!${error.code}/${error.sqlState} ${error.message}`,
   ]);
 }

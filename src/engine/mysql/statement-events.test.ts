@@ -230,6 +230,21 @@ test('what has no answer has no result', () => {
   );
 });
 
+test('what ran in place of a request is told with its result', () => {
+  const request = asked({ command: 'COM_STMT_EXECUTE', statementId: 0xffff_ffff, text });
+  const { written } = eventsOf((events) => {
+    events.request(request);
+    events.result({ ...done, ranInstead: cutText, request });
+    events.result({ ...done, ranInstead: 'unknown', request });
+  });
+  const [, known, unknown] = written;
+  assert.deepEqual(
+    [known?.code, known?.['db_query'], known?.['db_query_truncated']],
+    ['TDB10W', cutText.text, truncated],
+  );
+  assert.deepEqual([unknown?.code, unknown?.['db_query_unknown']], ['TDB10W', 'statement']);
+});
+
 test('results name their own request, in whatever order they come', () => {
   const first = asked({ command: 'COM_QUERY', text });
   const second = asked({ id: 2, command: 'COM_INIT_DB', databaseName: 'x' });

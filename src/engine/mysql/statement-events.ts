@@ -50,7 +50,7 @@ export class StatementEvents implements ConversationObserver {
     this.#indices.delete(request.id);
     if (outcome === 'no-answer') return;
     if (error !== undefined) this.#failed(request, error, '');
-    const code = outcome === 'completed' ? 'TDB10I' : 'TDB10W';
+    const code = outcome === 'completed' && result.ranInstead === undefined ? 'TDB10I' : 'TDB10W';
     this.#write('db.session.result', code, `"query_ei":${index ?? 0},${resultJson(result)}`);
   }
 
@@ -228,6 +228,7 @@ function failedJson(request: Request): string {
 
 function resultJson(result: Result): string {
   let json = `"outcome":"${result.outcome}","rows":${result.rows},"bytes":${result.bytes}`;
+  if (result.ranInstead !== undefined) json += `,${insteadJson(result.ranInstead)}`;
   json += `,"duration_ms":${milliseconds(result.totalMs)},"database_ms":${milliseconds(result.firstByteMs)}`;
   if (result.affected !== undefined) json += `,"affected_records":${result.affected}`;
   if (result.resultCount > 1) json += `,"result_count":${result.resultCount}`;
@@ -239,6 +240,12 @@ function resultJson(result: Result): string {
   if (result.localInfile !== undefined) json += localInfileJson(result.localInfile);
   if (result.error !== undefined) json += `,${errorJson(result.error)}`;
   return json;
+}
+
+/** What ran is not what the request's event says. */
+function insteadJson(ran: NonNullable<Result['ranInstead']>): string {
+  if (ran === 'unknown') return '"db_query_unknown":"statement"';
+  return textJson('db_query', textFields(ran, ran.bytes));
 }
 
 function localInfileJson({ fileName, bytes, refused }: NonNullable<Result['localInfile']>): string {

@@ -7,7 +7,7 @@ import { decodeErr, encodeErr, isProgress } from './err.ts';
 import { decodeEof, decodeOk, type OkPacket } from './ok.ts';
 import { encodePacket } from './packet.ts';
 import type { Pending } from './pending.ts';
-import { fileNotAskedFor, lostDatabase } from './refusals.ts';
+import { fileNotAskedFor, lostDatabase, trackingLost } from './refusals.ts';
 import type { ServerError } from './records.ts';
 import { okForClient, readTrack, trackedSchema } from './session-track.ts';
 import type { SessionState } from './session-state.ts';
@@ -340,12 +340,20 @@ export class Answers {
     const entry = state.queue.shift();
     if (entry === undefined) return;
     if (outcome === 'failed' && entry.prepare !== undefined) state.prepared.reject(entry.prepare);
+    if (entry.execution !== undefined) state.prepared.settled(entry.execution, outcome === 'completed');
     state.report(entry, outcome);
     if (outcome === 'completed' && entry.useTarget !== undefined && !entry.schemaSeen)
       state.useDatabase(entry.useTarget);
-    if (entry.own) this.#restored(entry);
+    if (this.#untold(entry, outcome)) state.mustEnd = trackingLost();
+    else if (entry.own) this.#restored(entry);
     else if (entry.deniedDatabase !== undefined) this.#leave(entry.deniedDatabase);
     else state.restoring = false;
+  }
+
+  /** A change of the default database succeeded, and the database does not tell it although it can. */
+  #untold({ mustTell, schemaSeen }: Pending, outcome: 'completed' | 'failed'): boolean {
+    const tells = has(this.#state.options.database.flags, CLIENT.SESSION_TRACK);
+    return mustTell && tells && !schemaSeen && outcome === 'completed';
   }
 
   /** The session stands in a database it may not use. */
@@ -356,11 +364,12 @@ export class Answers {
     else state.restoreDatabase();
   }
 
-  #restored({ error, deniedDatabase }: Pending): void {
+  #restored({ grammar, error, deniedDatabase }: Pending): void {
     const state = this.#state;
     state.restoring = false;
     const problem = deniedDatabase ?? error;
-    if (problem !== undefined) state.mustEnd = lostDatabase(problem);
+    if (problem === undefined) return;
+    state.mustEnd = grammar === 'ok' ? lostDatabase(problem) : trackingLost();
   }
 }
 

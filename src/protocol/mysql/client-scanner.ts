@@ -7,8 +7,8 @@ import { HEADER_BYTES, MAX_PAYLOAD } from './packet.ts';
 export interface CommandSink {
   /** A whole command in one packet. Returns what goes to the database instead (nothing: an empty buffer); undefined: the packet as it is. */
   command(payload: Buffer): Buffer | undefined;
-  /** The beginning of a command that is too long to be kept back. False: none of it goes on. The view stays valid up to `longEnd`. */
-  longBegin(beginning: Buffer): boolean;
+  /** The beginning of a command that is too long to be kept back: whether it goes on, and what goes before it. The view stays valid up to `longEnd`. */
+  longBegin(beginning: Buffer): { readonly passes: boolean; readonly before?: Buffer | undefined };
   /** More of it. */
   longBytes(bytes: Buffer): void;
   /** Its last byte is here. `sequence` is that of its last packet. */
@@ -126,8 +126,10 @@ export class ClientScanner {
       this.#out.put(this.#sink.command(payload) ?? packet);
       return;
     }
-    this.#passing = this.#sink.longBegin(payload);
-    if (this.#passing) this.#out.put(packet);
+    const { passes, before } = this.#sink.longBegin(payload);
+    this.#passing = passes;
+    if (before !== undefined) this.#out.put(before);
+    if (passes) this.#out.put(packet);
     this.#mode = 'long';
     this.#remaining = size - this.#limit;
     this.#continued = size === MAX_PAYLOAD;

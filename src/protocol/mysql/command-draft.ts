@@ -1,6 +1,6 @@
 import type { WholePayload } from './parameters.ts';
 import type { Grammar } from './pending.ts';
-import type { PreparedMemory } from './prepared.ts';
+import type { Execution, PreparedMemory } from './prepared.ts';
 import type { CommandName, Request, ServerError } from './records.ts';
 
 /**
@@ -26,15 +26,22 @@ export type Draft = {
   readonly replacement?: Buffer | undefined;
   readonly loadsLocal?: boolean;
   readonly useTarget?: string | undefined;
+  /** It may change the default database in a way that is not seen. */
+  readonly runsUnseen?: boolean;
+  /** It reads what the statement before it left (warnings, counts) and nothing else. */
+  readonly readsDiagnostics?: boolean;
   /** Where hashing begins when it is long. Absent: no digest is wanted. */
   readonly hashFrom?: number;
   readonly memoryBytes?: number;
-  /** What changes when it goes on. Returns what a PREPARE made. */
-  readonly effect?: () => PreparedMemory | undefined;
+  /** What changes when it goes on. */
+  readonly effect?: () => Effect | undefined;
 };
 
 /** The session that a KILL is for. */
 export type KillElsewhere = { readonly shownId: number; readonly what: 'query' | 'connection' };
+
+/** What a PREPARE made, or an execution that is to be settled. */
+export type Effect = { readonly prepare?: PreparedMemory; readonly execution?: Execution };
 
 /** A command of which nothing is remembered. */
 export function plainDraft(command: CommandName, grammar: Grammar, details: RequestDetails = NO_DETAILS): Draft {

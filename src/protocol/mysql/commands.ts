@@ -3,6 +3,7 @@ import { Reader } from '../../wire/reader.ts';
 import { CLIENT, COM, commandName, has } from './capabilities.ts';
 import {
   type Draft,
+  type Effect,
   type Extent,
   type KillElsewhere,
   plainDraft,
@@ -13,13 +14,13 @@ import { encodePacket } from './packet.ts';
 import { decodeQueryAttributes } from './parameters.ts';
 import type { Grammar } from './pending.ts';
 import { placeholderCount } from './placeholders.ts';
-import type { PreparedMemory } from './prepared.ts';
 import type { BoundValues, CommandName, ServerError } from './records.ts';
 import {
   commandTooLong,
   localInfileRefused,
   malformedCommand,
   replicationCommand,
+  trackingRefused,
   unknownCommand,
   unknownThread,
   unreadableDatabaseName,
@@ -118,15 +119,15 @@ export class Commands {
     const prepares = command === 'COM_STMT_PREPARE';
     const kill = this.#killed(facts.kill, !prepares && extent === 'whole');
     const { uses, loadsLocal } = facts;
+    const runsUnseen = mayRunUnseen(facts, flavour, extent);
     const details: RequestDetails = {
       text,
       ...(attributes === undefined ? {} : { attributes }),
       ...(kill?.ids === undefined ? {} : { kill: kill.ids }),
     };
-    const begin = (): PreparedMemory => {
-      const pipelines = flavour === 'mariadb' && extent === 'whole';
-      const placeholders = pipelines ? placeholderCount(sql, reading) : undefined;
-      return state.prepared.begin(text, { uses, loadsLocal, placeholders });
+    const begin = (): Effect => {
+      const placeholders = pipelines(flavour, extent) ? placeholderCount(sql, reading) : undefined;
+      return { prepare: state.prepared.begin(text, { uses, loadsLocal, runsUnseen, placeholders }) };
     };
     return {
       command,
@@ -134,17 +135,20 @@ export class Commands {
       details,
       refusal: this.#textRefusal(facts) ?? kill?.refusal ?? this.#killTooLong(kill, extent),
       elsewhere: kill?.elsewhere,
-      replacement: kill?.ids?.realId === undefined ? undefined : withRealId(payload, start, kill.at, kill.ids.realId),
+      replacement: withRealId(payload, start, kill),
       loadsLocal: !prepares && loadsLocal,
       useTarget: prepares ? undefined : uses.at(-1),
+      runsUnseen: runsUnseen && !prepares,
+      readsDiagnostics: readsDiagnostics(sql),
       hashFrom: start,
       memoryBytes: requestBytes + 2 * text.text.length,
       ...(prepares ? { effect: begin } : {}),
     };
   }
 
-  #textRefusal({ uses, loadsLocal }: StatementFacts): ServerError | undefined {
+  #textRefusal({ uses, loadsLocal, changesTracking }: StatementFacts): ServerError | undefined {
     const { policy, flavour } = this.#state.options;
+    if (changesTracking) return trackingRefused();
     for (const name of uses) {
       const refusal = policy.mayUse(name);
       if (refusal !== undefined) return refusal;
@@ -228,6 +232,25 @@ type Killed = {
   readonly refusal?: ServerError;
 };
 
+/** MySQL has no USE but those that the text shows. */
+function mayRunUnseen({ complete, runsUnseen }: StatementFacts, flavour: 'mysql' | 'mariadb', extent: Extent): boolean {
+  return extent !== 'whole' || !complete || (runsUnseen && flavour === 'mariadb');
+}
+
+/** May an execution be sent before its PREPARE is answered? */
+function pipelines(flavour: 'mysql' | 'mariadb', extent: Extent): boolean {
+  return flavour === 'mariadb' && extent === 'whole';
+}
+
+/** A statement that tells of the one before it, and touches no table. */
+function readsDiagnostics(sql: Buffer): boolean {
+  return sql.length <= maxDiagnosticsBytes && DIAGNOSTICS.test(sql.toString('latin1'));
+}
+
+const maxDiagnosticsBytes = 128;
+const DIAGNOSTICS =
+  /^ *(?:show +(?:count *\( *\* *\) +)?(?:warnings|errors)(?: +limit +\d+)?|select +(?:(?:row_count|found_rows|last_insert_id) *\( *\)|@@(?:session\.)?(?:warning|error)_count)(?: +as +\w+)?)[ ;]*$/i;
+
 /** Commands without fields that matter. */
 const SIMPLE: ReadonlyMap<CommandName, Grammar> = new Map<CommandName, Grammar>([
   ['COM_SHUTDOWN', 'ok'],
@@ -283,9 +306,11 @@ function fields(command: CommandName, payload: Buffer): Reader {
   return new Reader(`mysql: ${command}`, 'MYSQL_COMMAND', payload, 1);
 }
 
-/** The packet with the database's own number in place of ours. */
-function withRealId(payload: Buffer, sqlStart: number, at: StatementKill, realId: number): Buffer {
-  const before = payload.subarray(0, sqlStart + at.shownStart);
-  const behind = payload.subarray(sqlStart + at.shownEnd);
+/** The packet with the database's own number in place of ours; undefined: there is none to put in. */
+function withRealId(payload: Buffer, sqlStart: number, kill: Killed | undefined): Buffer | undefined {
+  const realId = kill?.ids?.realId;
+  if (kill === undefined || realId === undefined) return undefined;
+  const before = payload.subarray(0, sqlStart + kill.at.shownStart);
+  const behind = payload.subarray(sqlStart + kill.at.shownEnd);
   return encodePacket(0, Buffer.concat([before, Buffer.from(String(realId)), behind]));
 }

@@ -116,14 +116,14 @@ for (const extra of [-1, 0, 1]) {
     const command = Buffer.alloc(size, 0x20);
     command[0] = COM.COM_QUERY;
     const sent = encodePacket(0, command);
-    const next = clientBytes('Q(next)');
+    const next = clientBytes('Q(show warnings)');
     assert.equal(
       pushed(Buffer.concat([sent, next]), (chunk) => conversation.fromClient(chunk)),
       sent.length + next.length,
     );
     assert.deepEqual(
       requests.map(({ text }) => text?.bytes),
-      [size - 1, 4],
+      [size - 1, 13],
     );
     const row = Buffer.alloc(size, 0xff);
     row[0] = 0xfe;

@@ -1,4 +1,4 @@
-import type { PreparedMemory } from './prepared.ts';
+import type { Execution, PreparedMemory } from './prepared.ts';
 import type { Request, ServerError } from './records.ts';
 
 /**
@@ -25,7 +25,10 @@ export type Pending = {
   readonly local: Buffer | undefined;
   /** A command of our own: its answer never goes to the client. */
   readonly own: boolean;
+  /** Of one of our own, and of COM_INIT_DB: it succeeds only when the database told its default database. */
+  readonly mustTell: boolean;
   readonly prepare: PreparedMemory | undefined;
+  readonly execution: Execution | undefined;
   /** The database may ask for a file. */
   readonly loadsLocal: boolean;
   /** The default database when it succeeds and the database does not tell. */
@@ -57,7 +60,9 @@ export type PendingStart = {
   readonly firstSequence: number;
   readonly local?: Buffer;
   readonly own?: boolean;
+  readonly mustTell?: boolean;
   readonly prepare?: PreparedMemory | undefined;
+  readonly execution?: Execution | undefined;
   readonly loadsLocal?: boolean | undefined;
   readonly useTarget?: string | undefined;
   readonly memoryBytes?: number | undefined;
@@ -71,7 +76,9 @@ export function pendingEntry(start: PendingStart): Pending {
     firstSequence: start.firstSequence,
     local: start.local,
     own: start.own ?? false,
+    mustTell: start.mustTell ?? false,
     prepare: start.prepare,
+    execution: start.execution,
     loadsLocal: start.loadsLocal ?? false,
     useTarget: start.useTarget,
     memoryBytes: start.memoryBytes ?? 0,
@@ -99,6 +106,8 @@ export class PendingQueue {
   memoryBytes = 0;
   /** Entries with a request. */
   requests = 0;
+  /** Entries that may change the default database as their text shows. */
+  uses = 0;
 
   get length(): number {
     return this.#items.length - this.#first;
@@ -112,6 +121,7 @@ export class PendingQueue {
     this.#items.push(entry);
     this.memoryBytes += entry.memoryBytes;
     if (entry.request !== undefined) this.requests += 1;
+    if (entry.useTarget !== undefined) this.uses += 1;
   }
 
   shift(): Pending | undefined {
@@ -129,6 +139,7 @@ export class PendingQueue {
     }
     this.memoryBytes -= entry.memoryBytes;
     if (entry.request !== undefined) this.requests -= 1;
+    if (entry.useTarget !== undefined) this.uses -= 1;
     return entry;
   }
 }

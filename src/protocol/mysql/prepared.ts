@@ -7,18 +7,30 @@ export type PreparedMemory = {
   /** What its text asks for, to be judged again at each execution. */
   readonly uses: readonly string[];
   readonly loadsLocal: boolean;
+  readonly runsUnseen: boolean;
   /** As its text shows; undefined: it does not, or nobody looked. */
   readonly placeholders: number | undefined;
   /** COM_RESET_CONNECTIONs seen when it was made. */
   readonly generation: number;
   /** As the last execution sent them. */
   types: ParameterTypes | undefined;
-  /** Parameters sent ahead since the last execution; undefined: too many to remember which. */
+  /** Parameters sent ahead since the last execution; undefined: which is not known. */
   longData: Set<number> | undefined;
+  /** The execution that nothing of this statement was sent behind: what it leaves is known when it succeeds. */
+  settling: Execution | undefined;
+  /** The statement that MariaDB's last id meant before this one was prepared; only while that is unanswered. */
+  before: PreparedMemory | undefined;
   /** Of the memory budget. */
   charged: number;
   /** Not in the table any more, or never again: nothing is charged for it. */
   dropped: boolean;
+};
+
+/** An execution that is unanswered. */
+export type Execution = {
+  readonly memory: PreparedMemory;
+  /** The types that its failure may leave in force, when it brought others. */
+  readonly typesBefore: ParameterTypes | undefined;
 };
 
 /**
@@ -43,13 +55,18 @@ export class PreparedStatements {
   }
 
   /** The client asks for one; its id is not known yet. */
-  begin(text: StatementText, told: Pick<PreparedMemory, 'uses' | 'loadsLocal' | 'placeholders'>): PreparedMemory {
+  begin(
+    text: StatementText,
+    told: Pick<PreparedMemory, 'uses' | 'loadsLocal' | 'runsUnseen' | 'placeholders'>,
+  ): PreparedMemory {
     const memory: PreparedMemory = {
       prepared: { text, state: 'pending', id: undefined, parameterCount: undefined, cache: undefined },
       ...told,
       generation: this.#generation,
       types: undefined,
       longData: NO_LONG_DATA,
+      settling: undefined,
+      before: this.#last,
       charged: 0,
       dropped: false,
     };
@@ -62,6 +79,7 @@ export class PreparedStatements {
     memory.prepared.state = 'accepted';
     memory.prepared.id = id;
     memory.prepared.parameterCount = parameterCount;
+    memory.before = undefined;
     if (memory.dropped || memory.generation !== this.#generation) return;
     this.close(id);
     if (this.#byId.size < this.#maxCount && this.#charge(memory, textBytes(memory))) this.#byId.set(id, memory);
@@ -71,6 +89,9 @@ export class PreparedStatements {
   /** The database did not. */
   reject(memory: PreparedMemory): void {
     memory.prepared.state = 'rejected';
+    const before = memory.before?.prepared;
+    memory.prepared.instead = before?.state === 'rejected' ? before.instead : before;
+    memory.before = undefined;
     this.#drop(memory);
     if (this.#last === memory) this.#last = undefined;
   }
@@ -93,6 +114,7 @@ export class PreparedStatements {
   /** It is closed, perhaps before its PREPARE is answered. */
   forget(memory: PreparedMemory): void {
     const { id } = memory.prepared;
+    memory.before = undefined;
     if (id !== undefined && this.#byId.get(id) === memory) this.#byId.delete(id);
     this.#drop(memory);
     if (this.#last === memory) this.#last = undefined;
@@ -106,9 +128,28 @@ export class PreparedStatements {
     this.#last = undefined;
   }
 
-  /** An execution was sent. `types` are those that the next one goes by; undefined: they are not known. */
-  executed(memory: PreparedMemory, types: ParameterTypes | undefined): void {
+  /** An execution was sent. `types` are those that the next one goes by; undefined: they are not known. Call `settled` when it is answered. */
+  executed(memory: PreparedMemory, types: ParameterTypes | undefined): Execution {
+    const execution = { memory, typesBefore: memory.types };
+    const sentAhead = memory.longData === undefined || memory.longData.size > 0;
     this.forgetLongData(memory);
+    // A server that finds the packet malformed keeps what was sent ahead, for the next execution.
+    if (sentAhead) memory.longData = undefined;
+    memory.settling = execution;
+    this.#remember(memory, types);
+    return execution;
+  }
+
+  /** An execution was answered. */
+  settled(execution: Execution, succeeded: boolean): void {
+    const { memory, typesBefore } = execution;
+    if (memory.settling !== execution) return;
+    memory.settling = undefined;
+    if (succeeded) this.forgetLongData(memory);
+    else if (typesBefore !== undefined && !sameTypes(typesBefore, memory.types)) this.#remember(memory, undefined);
+  }
+
+  #remember(memory: PreparedMemory, types: ParameterTypes | undefined): void {
     if (types === memory.types) return;
     this.#charge(memory, -(memory.types?.length ?? 0) * typeBytes);
     memory.types = this.#charge(memory, (types?.length ?? 0) * typeBytes) ? types : undefined;
@@ -117,6 +158,7 @@ export class PreparedStatements {
   /** A parameter was sent ahead. */
   sentAhead(memory: PreparedMemory, parameter: number): void {
     const { longData } = memory;
+    memory.settling = undefined;
     if (longData === undefined || longData.has(parameter)) return;
     if (!this.#charge(memory, longDataBytes)) {
       this.forgetLongData(memory);
@@ -148,6 +190,10 @@ export class PreparedStatements {
 
 /** MariaDB's id for the statement that was prepared last. */
 export const LAST_STATEMENT_ID = 0xffff_ffff;
+
+function sameTypes(one: ParameterTypes, other: ParameterTypes | undefined): boolean {
+  return one.length === other?.length && one.every((type, index) => type === other[index]);
+}
 
 /** Never added to. */
 const NO_LONG_DATA: Set<number> = new Set();

@@ -25,7 +25,7 @@ export type Readings = {
 export function readingsOf(sql: Buffer, options: StatementOptions): Readings {
   const { rules, all } = commentReadings(sql, options);
   const escapes = escapeReadings(sql, options);
-  const pairs: readonly Reading['pairs'][] = options.trailingBytes === true ? ['gbk', 'sjis'] : ['none'];
+  const pairs = pairReadings(sql, options);
   const brackets = options.flavour === 'mariadb' && sql.includes(0x5b) ? [false, true] : [false];
   const readings: Reading[] = [];
   for (const rule of rules)
@@ -63,6 +63,24 @@ function escapeReadings(sql: Buffer, options: StatementOptions): readonly Escape
   }
   return found;
 }
+
+/** A client may change its character set at any time (SET NAMES), so what may be half of a character is looked at both ways. */
+function pairReadings(sql: Buffer, options: StatementOptions): readonly Reading['pairs'][] {
+  if (options.trailingBytes === true) return ['gbk', 'sjis'];
+  return options.trailingBytes === undefined && mayHidePairs(sql) ? ['none', 'gbk', 'sjis'] : ['none'];
+}
+
+/** Does a byte above ASCII stand before one that means something in SQL and may be the second half of a character? */
+function mayHidePairs(sql: Buffer): boolean {
+  for (const half of PAIR_HALVES) {
+    for (let at = sql.indexOf(half, 1); at > 0; at = sql.indexOf(half, at + 1))
+      if ((sql[at - 1] ?? 0) > 0x80) return true;
+  }
+  return false;
+}
+
+/** `@ [ \\ ] ` and the backquote. */
+const PAIR_HALVES = [0x40, 0x5b, 0x5c, 0x5d, 0x60];
 
 /** Those rules of executable comments that read the comments in `sql` differently. */
 function commentReadings(sql: Buffer, options: StatementOptions): { rules: readonly CommentRules[]; all: boolean } {

@@ -107,6 +107,8 @@ export type Prepared = {
   /** The database's id, once accepted. */
   readonly id: number | undefined;
   readonly parameterCount: number | undefined;
+  /** Of a rejected one: the statement that MariaDB's last id may have meant instead. */
+  readonly instead?: Prepared | undefined;
   /** The observer's own, e.g. the text as JSON, escaped once. */
   cache: unknown;
 };
@@ -132,6 +134,11 @@ export type Result = {
   readonly request: Request;
   /** completed; failed (`error`); `no-answer`: the protocol has none for it (SEND_LONG_DATA, CLOSE); unanswered: the session ended first. */
   readonly outcome: 'completed' | 'failed' | 'no-answer' | 'unanswered';
+  /**
+   * Something ran under MariaDB's last id, and not the text of the request, whose PREPARE the database had refused by then: the statement prepared before it (its text when
+   * that is known).
+   */
+  readonly ranInstead?: StatementText | 'unknown';
   /** Rows sent to the client, over all result sets. */
   readonly rows: number;
   /** Result sets and OKs; above 1 for multi-statements and procedures. */

@@ -74,3 +74,21 @@ export function unreadableDatabaseName(): ServerError {
 export function lostDatabase(cause: ServerError): ServerError {
   return { ...cause, message: `${cause.message}; the session ends` };
 }
+
+/** A text that would end the database's reports of its default database. */
+export function trackingRefused(): ServerError {
+  return {
+    code: 1227,
+    sqlState: '42000',
+    message: 'Access denied; session_track_schema can not be changed through Tessera, which goes by it',
+  };
+}
+
+/** The database does not tell its default database, so nobody knows where the session stands. */
+export function trackingLost(): ServerError {
+  return {
+    code: 1227,
+    sqlState: '42000',
+    message: 'The database does not tell its default database (session_track_schema is off); the session ends',
+  };
+}

@@ -3,6 +3,7 @@ import type { CommandSink } from './client-scanner.ts';
 import type { Draft, KillElsewhere } from './command-draft.ts';
 import { Commands } from './commands.ts';
 import type { Request, ServerError } from './records.ts';
+import { encodePacket } from './packet.ts';
 import type { SessionState } from './session-state.ts';
 
 /** The client's direction of a conversation: judges commands, reports them, queues what the database must answer and answers what it never gets. */
@@ -28,16 +29,20 @@ export class Requests implements CommandSink {
       this.#askElsewhere(draft, draft.elsewhere);
       return NOTHING;
     }
+    const check = this.#check(draft);
     this.#admit(draft, 0);
-    return draft.replacement;
+    return check === undefined
+      ? draft.replacement
+      : Buffer.concat([check, draft.replacement ?? encodePacket(0, payload)]);
   }
 
-  longBegin(beginning: Buffer): boolean {
-    const { refusal, hashFrom } = this.#commands.judge(beginning, 'beginning');
+  longBegin(beginning: Buffer): { readonly passes: boolean; readonly before?: Buffer | undefined } {
+    const draft = this.#commands.judge(beginning, 'beginning');
+    const { refusal, hashFrom } = draft;
     const from = hashFrom ?? 0;
     const hash = hashFrom === undefined ? undefined : createHash('sha256').update(beginning.subarray(from));
     this.#long = { beginning, refusal, hash, bytes: beginning.length - from };
-    return refusal === undefined;
+    return refusal === undefined ? { passes: true, before: this.#check(draft) } : { passes: false };
   }
 
   longBytes(bytes: Buffer): void {
@@ -66,17 +71,36 @@ export class Requests implements CommandSink {
     this.onFileEnd?.(sequence);
   }
 
+  /** A request of our own to go before this one: what ran unseen may have changed the default database. */
+  #check({ command, grammar, readsDiagnostics }: Draft): Buffer | undefined {
+    const state = this.#state;
+    if (!state.unseen || readsDiagnostics === true || HARMLESS.has(command)) return undefined;
+    return grammar === 'none' || grammar === 'rows' ? undefined : state.checkDatabase();
+  }
+
   /** It goes to the database, whose answer begins behind `sequence`. */
   #admit(draft: Draft, sequence: number): void {
     const state = this.#state;
     const request = this.#request(draft);
     if (request !== undefined) state.observer.request(request);
     else if (draft.command === 'COM_QUIT') state.observer.quit?.();
-    const prepare = draft.effect?.();
+    const { prepare, execution } = draft.effect?.() ?? {};
+    if (draft.runsUnseen === true) state.unseen = true;
     if (draft.grammar !== 'none') {
       const { grammar, loadsLocal, useTarget, memoryBytes } = draft;
       const firstSequence = (sequence + 1) & 0xff;
-      state.enqueue({ grammar, request, firstSequence, prepare, loadsLocal, useTarget, memoryBytes });
+      const mustTell = draft.command === 'COM_INIT_DB';
+      state.enqueue({
+        grammar,
+        request,
+        firstSequence,
+        mustTell,
+        prepare,
+        execution,
+        loadsLocal,
+        useTarget,
+        memoryBytes,
+      });
     } else if (request !== undefined) state.reportUnanswerable(request);
   }
 
@@ -100,6 +124,14 @@ export class Requests implements CommandSink {
     return { id: this.#state.nextId(), command, startedAtMs: nowMs, ...details };
   }
 }
+
+/** These do not go by the default database, or set it themselves. */
+const HARMLESS: ReadonlySet<Request['command']> = new Set([
+  'COM_PING',
+  'COM_INIT_DB',
+  'COM_STATISTICS',
+  'COM_STMT_RESET',
+]);
 
 /** A command under way of which only the beginning is kept. */
 type LongCommand = {

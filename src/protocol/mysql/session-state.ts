@@ -4,7 +4,7 @@ import { encodeErr } from './err.ts';
 import { encodeOk, plainOk } from './ok.ts';
 import { encodePacket } from './packet.ts';
 import { type Pending, PendingQueue, pendingEntry, type PendingStart } from './pending.ts';
-import { PreparedStatements } from './prepared.ts';
+import { LAST_STATEMENT_ID, PreparedStatements } from './prepared.ts';
 import type { ConversationObserver, ConversationOptions, Request, Result, ServerError } from './records.ts';
 
 /** What both directions of one conversation share. Inner to src/protocol/mysql; use `Conversation`. */
@@ -20,6 +20,8 @@ export class SessionState {
   mustEnd: ServerError | undefined;
   /** The session is in a database it may not use and on its way back: nothing is taken from the client. */
   restoring = false;
+  /** Something ran that may have changed the default database unseen. */
+  unseen = false;
   /** By the clock, when the chunk being walked came. */
   nowMs = 0;
   #lastId = 0;
@@ -106,9 +108,35 @@ export class SessionState {
 
   /** Leads the session back to the database it may use. Only when nothing is outstanding. */
   restoreDatabase(): void {
-    const payload = Buffer.concat([Buffer.from([COM.COM_INIT_DB]), Buffer.from(this.databaseName)]);
-    this.#ownRequest = encodePacket(0, payload);
-    this.enqueue({ grammar: 'ok', firstSequence: 1, own: true });
+    this.#ownRequest = this.#initDatabase();
+  }
+
+  /**
+   * A request of our own for before the next command, after which the session stands in the database that it is known to be in, or ends. Undefined: none is needed, or it
+   * must wait for a change that is under way.
+   */
+  checkDatabase(): Buffer | undefined {
+    if (!has(this.options.database.flags, CLIENT.SESSION_TRACK) || this.queue.uses > 0) return undefined;
+    this.unseen = false;
+    // A name that is not ASCII would be read in the client's character set, and for none there is no such command.
+    if (/^[\x20-\x7e]+$/.test(this.databaseName)) return this.#initDatabase();
+    this.enqueue({ grammar: 'result', firstSequence: 1, own: true });
+    const attributes = has(this.options.client.flags, CLIENT.QUERY_ATTRIBUTES) ? [0, 1] : [];
+    const question = Buffer.from(questionFor(this.databaseName));
+    return encodePacket(0, Buffer.concat([Buffer.from([COM.COM_QUERY, ...attributes]), question]));
+  }
+
+  #initDatabase(): Buffer {
+    this.unseen = false;
+    this.enqueue({ grammar: 'ok', firstSequence: 1, own: true, mustTell: true });
+    return encodePacket(0, Buffer.concat([Buffer.from([COM.COM_INIT_DB]), Buffer.from(this.databaseName)]));
+  }
+
+  /** An execution under MariaDB's last id whose PREPARE was refused: what ran, if something did. */
+  #ranInstead({ request, error }: Pending): Pick<Result, 'ranInstead'> {
+    const { prepared, statementId } = request ?? {};
+    if (statementId !== LAST_STATEMENT_ID || prepared?.state !== 'rejected' || error !== undefined) return {};
+    return { ranInstead: prepared.instead?.text ?? 'unknown' };
   }
 
   /** The default database is another one now. */
@@ -130,6 +158,7 @@ export class SessionState {
     this.observer.result({
       request,
       outcome,
+      ...this.#ranInstead(entry),
       rows: entry.rows,
       resultCount: entry.resultCount,
       affected: entry.affected,
@@ -157,6 +186,13 @@ export class SessionState {
       this.report(entry, 'unanswered');
     }
   }
+}
+
+/** SQL that fails (1242, a subquery of two rows) unless this is the default database and the database tells of changes. */
+function questionFor(databaseName: string): string {
+  const hex = Buffer.from(databaseName).toString('hex');
+  const here = databaseName === '' ? 'database() is null' : `database() <=> convert(0x${hex} using utf8mb4)`;
+  return `do (select 1 from (select 1 union select 2) as two where not (${here} and @@session.session_track_schema))`;
 }
 
 /** With these nobody here could read what the database answers. They are never offered. */

@@ -31,10 +31,8 @@ export class StatementCommands {
       useTarget: memory?.uses.at(-1),
       hashFrom: 0,
       memoryBytes: requestBytes + values.values.length * valueBytes + 2 * options.limits.maxValuesBytes,
-      effect: () => {
-        if (memory !== undefined) prepared.executed(memory, read?.types);
-        return undefined;
-      },
+      runsUnseen: this.#runsUnseen(memory),
+      effect: () => (memory === undefined ? undefined : { execution: prepared.executed(memory, read?.types) }),
     };
   }
 
@@ -53,10 +51,8 @@ export class StatementCommands {
       useTarget: memory?.uses.at(-1),
       hashFrom: 0,
       memoryBytes: requestBytes,
-      effect: () => {
-        if (memory !== undefined) this.#state.prepared.executed(memory, types);
-        return undefined;
-      },
+      runsUnseen: this.#runsUnseen(memory),
+      effect: () => (memory === undefined ? undefined : { execution: this.#state.prepared.executed(memory, types) }),
     };
   }
 
@@ -127,6 +123,11 @@ export class StatementCommands {
     const memory = last ? prepared.last : prepared.find(id);
     if (memory === undefined) return { id, memory, details: { statementId: id, unknownStatement: true } };
     return { id, memory, details: { statementId: id, text: memory.prepared.text, prepared: memory.prepared } };
+  }
+
+  /** One whose text is not known may be anything; MySQL prepares nothing of the kind. */
+  #runsUnseen(memory: PreparedMemory | undefined): boolean {
+    return this.#state.options.flavour === 'mariadb' && memory?.runsUnseen !== false;
   }
 
   /** A database that was allowed at the PREPARE is asked for again: what it means is decided when it runs. */

@@ -12,6 +12,10 @@ export class StatementWalk {
   readonly leadingWords: string[] = [];
   statementCount = 0;
   loadsLocal = false;
+  /** A statement may run SQL that is not in the text. */
+  runsUnseen = false;
+  /** A statement does more than read and write data. */
+  changesState = false;
   /** The first one by number. */
   kill: Omit<StatementKill, 'only'> | undefined;
   /** Its statement begins with KILL. */
@@ -52,7 +56,10 @@ export class StatementWalk {
     let token = first;
     while (token !== TOKEN.word && !isEnd(token)) token = this.#next();
     if (isEnd(token)) return token;
-    if (this.leadingWords.length < this.#maxLeadingWords) this.leadingWords.push(this.#word());
+    const word = this.#word();
+    if (this.leadingWords.length < this.#maxLeadingWords) this.leadingWords.push(word);
+    if (!DATA.has(word)) this.changesState = true;
+    if (!DATA.has(word) && !PLAIN.has(word)) this.runsUnseen = true;
     // Nothing else begins a statement that is looked for.
     if (first !== TOKEN.word) return this.#skip(token);
     const leads = this.kill === undefined && this.#lexer.is('KILL');
@@ -68,6 +75,7 @@ export class StatementWalk {
     if (lexer.is('KILL')) return this.#killed();
     if (lexer.is('LOAD')) return this.#load();
     if (lexer.is('SET')) return this.#set();
+    if (lexer.is('BEGIN')) return this.#begin();
     return TOKEN.word;
   }
 
@@ -75,8 +83,28 @@ export class StatementWalk {
     const token = this.#next();
     const name = this.#name(token);
     if (name === undefined) return token;
-    this.uses.delete(name);
-    this.uses.add(name);
+    for (const one of [...this.#cutName(token), name]) {
+      this.uses.delete(one);
+      this.uses.add(one);
+    }
+    return token;
+  }
+
+  /** MySQL cuts a name where it is no longer UTF-8 of three bytes a character: both names are told. */
+  #cutName(token: Token): readonly string[] {
+    const { start, end } = this.#lexer;
+    const quoted = token === TOKEN.word || token === TOKEN.integer ? 0 : 1;
+    const bytes = this.#bytes.subarray(start + quoted, end - quoted);
+    const text = bytes.toString('utf8');
+    const cut = text.search(/[\u{10000}-\u{10ffff}\ufffd]/u);
+    return cut <= 0 ? [] : [text.slice(0, cut).replaceAll('``', '`')];
+  }
+
+  /** BEGIN [WORK], or a compound statement. */
+  #begin(): Token {
+    let token = this.#next();
+    if (token === TOKEN.word && this.#lexer.is('WORK')) token = this.#next();
+    if (!isEnd(token)) this.runsUnseen = true;
     return token;
   }
 
@@ -114,6 +142,7 @@ export class StatementWalk {
   #set(): Token {
     let token = this.#next();
     if (token !== TOKEN.word || !this.#lexer.is('STATEMENT')) return token;
+    this.runsUnseen = true;
     while (!isEnd(token)) {
       const afterFor = token === TOKEN.word && this.#lexer.is('FOR');
       token = this.#next();
@@ -166,6 +195,18 @@ function isEnd(token: Token): boolean {
 function nameText(bytes: Buffer): string {
   return utf8Text(bytes) ?? bytes.toString('latin1');
 }
+
+/** First words of statements that read or write data and change nothing of the session. */
+const DATA: ReadonlySet<string> = new Set(
+  'SELECT INSERT REPLACE UPDATE DELETE SHOW WITH VALUES TABLE EXPLAIN DESC DESCRIBE LOAD HELP'.split(' '),
+);
+/** And of others that run no SQL which is not in them. Functions and triggers that they call can not change the default database. */
+const PLAIN: ReadonlySet<string> = new Set(
+  (
+    'ALTER ANALYZE BEGIN CHECK CHECKSUM COMMIT CREATE DEALLOCATE DO DROP FLUSH GRANT HANDLER KILL LOCK OPTIMIZE PREPARE ' +
+    'RELEASE RENAME REPAIR REVOKE ROLLBACK SAVEPOINT SET SIGNAL START TRUNCATE UNLOCK USE XA'
+  ).split(' '),
+);
 
 /** No keyword is as long. */
 const maxWordBytes = 32;

@@ -22,7 +22,12 @@ const USES: readonly (readonly [string, string | Buffer, readonly string[], Part
   ['a backslash in a name hides nothing', 'use `a\\`; use b', ['a\\', 'b']],
   ['digits and dollars', 'use 1_db$x', ['1_db$x']],
   ['UTF-8', 'use bücher', ['bücher']],
-  ['not UTF-8: one character a byte', Buffer.from('use b\xfccher', 'latin1'), ['bücher']],
+  [
+    'not UTF-8: one character a byte, and what MySQL cuts it to',
+    Buffer.from('use b\xfccher', 'latin1'),
+    ['b', 'bücher'],
+  ],
+  ['MySQL cuts a name before a character of four bytes', 'use a😀b; use `c``😀`', ['a', 'a😀b', 'c`', 'c`😀']],
   ['a no-break space of Latin-1 is white space', Buffer.from('\xa0use\xa0shop\xa0', 'latin1'), ['shop']],
   ['a byte 0xa0 within a UTF-8 character is not', 'use voilà', ['voilà']],
   ['ANSI quotes, not known', 'use "shop"', ['shop']],
@@ -113,8 +118,14 @@ const USES: readonly (readonly [string, string | Buffer, readonly string[], Part
     ['other'],
     { trailingBytes: true },
   ],
-  ['UTF-8 or Latin-1: it is', Buffer.from("select '\x81\\'; use other -- '", 'latin1'), []],
-  ['Shift-JIS in a name', Buffer.from('use `a\x83\x60`; use b', 'latin1'), ['a\x83\x60', 'b'], { trailingBytes: true }],
+  ['UTF-8 or Latin-1: it is', Buffer.from("select '\x81\\'; use other -- '", 'latin1'), [], { trailingBytes: false }],
+  ['GBK may come by SET NAMES', Buffer.from("select '\x81\\'; use other -- '", 'latin1'), ['other']],
+  [
+    'Shift-JIS in a name',
+    Buffer.from('use `a\x83\x60`; use b', 'latin1'),
+    ['a', 'a\x83\x60', 'b'],
+    { trailingBytes: true },
+  ],
   [
     'Shift-JIS: a half-width letter has one byte',
     Buffer.from("select '\xb1\\\\'; use other", 'latin1'),
@@ -228,4 +239,55 @@ test('mysql statement: any bytes are read without an error, and a prefix tells n
     ),
     { numRuns: 2000 },
   );
+});
+
+test('mysql statement: what may end the reports of the default database', () => {
+  const rows: readonly (readonly [string, boolean])[] = [
+    ['set session_track_schema=off', true],
+    ['SET @@SESSION . `Session_Track_Schema` = 0', true],
+    ['set @@local.session_track_schema=0', true],
+    ['select 1; /*!50000 set */ session_track_schema=0', true],
+    // MySQL 9 takes these for the same name.
+    ['set sessión_track_schema=off', true],
+    ['set `sessi|n_track_schema`=off', true],
+    ["prepare s from 'set session_track_schema=0'", true],
+    ["execute immediate 'set session_track_schema=0'", true],
+    ['create procedure p() set session_track_schema=0', true],
+    ['set statement session_track_schema=0 for do 1', true],
+    ['select @@session_track_schema', false],
+    ["show variables like 'session_track_schema'", false],
+    ["insert into notes values ('session_track_schema')", false],
+    ['set session_track_state_change=1, session_track_system_variables=1', false],
+  ];
+  for (const [sql, told] of rows) assert.equal(examine(sql, mariadb).changesTracking, told, sql);
+  const symbols = `set @a = '${'%'.repeat(250_000)}'`;
+  const start = performance.now();
+  assert.equal(examine(symbols).changesTracking, false);
+  assert.ok(performance.now() - start < 2000, 'took too long');
+});
+
+test('mysql statement: what may run SQL that is not in it', () => {
+  const unseen = [
+    'call p()',
+    'execute s',
+    "execute immediate concat('us', 'e a')",
+    'begin not atomic call p(); end',
+    'set statement max_statement_time=1 for execute s',
+    'if 1 then call p(); end if',
+    'l: loop leave l; end loop',
+    '<<l>> begin null; end',
+    '/*M!100000 call p() */',
+  ];
+  for (const sql of unseen) assert.equal(examine(sql, mariadb).runsUnseen, true, sql);
+  const plain = [
+    'select 1; begin; commit',
+    'begin work',
+    '(select 1)',
+    'set @a=1',
+    "prepare s from 'do 1'",
+    'insert a',
+    'xa end 1',
+    '',
+  ];
+  for (const sql of plain) assert.equal(examine(sql, mariadb).runsUnseen, false, sql);
 });

@@ -12,7 +12,7 @@ export type StatementOptions = {
   readonly flavour: 'mysql' | 'mariadb';
   /** As MYSQL_VERSION_ID: 80036, 90704, 110809. Decides which executable comments are code. Absent: every possible one is looked at. */
   readonly version?: number;
-  /** The client's character set has two-byte characters whose second byte may be ASCII: GBK, GB18030, Big5, Shift-JIS, CP932. Absent: no. */
+  /** The client's character set has two-byte characters whose second byte may be ASCII: GBK, GB18030, Big5, Shift-JIS, CP932. Absent: not known, both are looked at. */
   readonly trailingBytes?: boolean;
 };
 
@@ -24,6 +24,10 @@ export type StatementFacts = {
   readonly kill?: StatementKill;
   /** LOAD DATA LOCAL or LOAD XML LOCAL is in it. */
   readonly loadsLocal: boolean;
+  /** It may run SQL that is not in it (CALL, EXECUTE, compound statements, ...), or may be read in ways that were not looked at. */
+  readonly runsUnseen: boolean;
+  /** It may change `session_track_schema`: the name stands in it, in a spelling that servers take for it, and not only in statements that read or write data. */
+  readonly changesTracking: boolean;
   /** How many statements that are not empty; the first word of each, upper case, of the first {@link maxLeadingWords}. */
   readonly statementCount: number;
   readonly leadingWords: readonly string[];
@@ -54,9 +58,7 @@ export const maxLeadingWords = 64;
  * the reading in which executable comments are code.
  *
  * What it can not see, and session tracking shows only afterwards: a USE in the text given to PREPARE or EXECUTE IMMEDIATE (they are not looked into: it may be
- * an expression), a database named with a table (`other.t`), stored programs. A text in a character set with ASCII trailing bytes (GBK, Big5, Shift-JIS) is read as
- * UTF-8 or Latin-1 unless `trailingBytes` is set, and then a quote or backslash may be half of a character. When `sql` is only the beginning of a text, a USE or
- * KILL at its very end may be cut short.
+ * an expression), a database named with a table (`other.t`), stored programs. When `sql` is only the beginning of a text, a USE or KILL at its very end may be cut short.
  *
  * Measured on one core: an ordinary statement takes 1 to 3 microseconds; 1 MiB of quotes, comment marks or executable comments 5 to 80 ms, in all its readings.
  */
@@ -67,10 +69,14 @@ export function examineStatement(sql: Uint8Array, options: StatementOptions): St
   let first: StatementWalk | undefined;
   let kill: StatementKill | undefined;
   let loadsLocal = false;
+  let runsUnseen = false;
+  let changesState = false;
   const elsewhere = new Set<string>();
   const look = (reading: Reading): StatementWalk => {
     const walk = new StatementWalk(bytes, reading, settings);
     loadsLocal ||= walk.loadsLocal;
+    runsUnseen ||= walk.runsUnseen;
+    changesState ||= walk.changesState;
     const found = killOf(walk);
     if (first === undefined) kill = found;
     else if (!sameKill(kill, found)) kill = undefined;
@@ -85,6 +91,8 @@ export function examineStatement(sql: Uint8Array, options: StatementOptions): St
     uses: inOrder(elsewhere, uses),
     ...(kill === undefined ? {} : { kill }),
     loadsLocal,
+    runsUnseen: runsUnseen || !all,
+    changesTracking: (changesState || !all) && TRACKING.test(bytes.toString('latin1')),
     statementCount,
     leadingWords,
     complete: closed && all,
@@ -113,5 +121,13 @@ function sameKill(one: StatementKill | undefined, other: StatementKill | undefin
     one?.only === other?.only
   );
 }
+
+/**
+ * `session_track_schema` as servers look it up. MySQL does so in utf8mb3_general_ci, where an accented letter is the plain one, and in the client's character set any other
+ * byte may be such a letter: so runs of the name's letters and of what is neither ASCII letter, digit nor white space.
+ */
+const TRACKING =
+  // eslint-disable-next-line no-control-regex -- white space alone would take 0xa0 for one
+  /[^\0-\x20\d_abcdfghjklmpqrtuvwxyz]{7,28}_[^\0-\x20\d_bdefghijlmnopqsuvwxyz]{5,20}_[^\0-\x20\d_bdfgijklnopqrtuvwxyz]{6,24}/i;
 
 const NO_NAMES: ReadonlySet<string> = new Set();
