@@ -21,7 +21,7 @@ export type Behaviour = { readonly opening?: Buffer; readonly shows?: 'foreign';
 type Track = Parameters<typeof encodeTrack>[0];
 export const ok = (track: Track = [], status = 0): Buffer =>
   encodeOk({ ...plainOk(SERVER_STATUS.AUTOCOMMIT | status), track: encodeTrack(track) }, CLIENT.SESSION_TRACK);
-const schema = (name: string): Track => [{ type: 'schema', name }];
+export const schema = (name: string): Track => [{ type: 'schema', name }];
 export const redirect: Track = [{ type: 'system-variable', name: 'redirect_url', value: `mysql://${trap}:3306` }];
 const err = (code: number, message: string): Buffer =>
   encodeErr({ code, sqlState: 'HY000', message }, { sqlState: true });
@@ -219,7 +219,7 @@ export function unlessProbed(script: Script | undefined): (client: ScriptedClien
 }
 
 /** Signs in whoever comes, answers the first statement by `answer` and the later ones as it should. */
-export function answering(answer: Script, accept: Buffer = ok()): Script {
+export function answering(answer: Script, accept: Buffer = ok(schema('shop'))): Script {
   return async (client) => {
     client.send(accept);
     await client.read();

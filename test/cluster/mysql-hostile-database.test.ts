@@ -28,6 +28,7 @@ import {
   goodAnswer,
   malformed,
   ok,
+  schema,
   redirect,
   type Row,
   say,
@@ -95,7 +96,7 @@ function attacks(of: MysqlBinaries): void {
   }
 
   test('at sign-in it sends the client elsewhere: nobody hears of it', async () => {
-    behaviour = { script: answering(say(...goodAnswer), ok(redirect)) };
+    behaviour = { script: answering(say(...goodAnswer), ok([...redirect, ...schema('shop')])) };
     const wire = await MysqlWire.open(victim);
     assert.ok(!wire.accepted.payload.includes(trap));
     await alive(wire);
@@ -103,7 +104,7 @@ function attacks(of: MysqlBinaries): void {
   });
 
   test('it speaks before it is asked', async () => {
-    behaviour = { script: (client) => say(ok(), ok())(client) };
+    behaviour = { script: (client) => say(ok(schema('shop')), ok())(client) };
     const wire = await MysqlWire.open(victim);
     await gets(wire, [`${malformed}@1`], 'ends');
   });

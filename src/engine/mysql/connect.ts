@@ -1,11 +1,11 @@
 import type { Grant } from '../../access/grant.ts';
 import { BugError } from '../../errors.ts';
 import { isMariadb } from '../../protocol/mysql/greeting.ts';
-import { readTrack, trackedSchema, withoutRedirect } from '../../protocol/mysql/session-track.ts';
+import { withoutRedirect } from '../../protocol/mysql/session-track.ts';
 import { connectError, within } from '../connect-limit.ts';
-import { DatabaseRefusal } from '../database-refusal.ts';
 import type { AccessRequest, DatabaseConnection, DatabaseTarget } from '../engine.ts';
 import { type Canceller, cancelAtDatabase } from './cancel.ts';
+import { confirmDatabase } from './confirm-database.ts';
 import { MysqlDatabase } from './database.ts';
 import { loginOf } from './legs.ts';
 import { type LoggedIn, logIn } from './log-in.ts';
@@ -28,10 +28,20 @@ export async function connectMysql(
   const login = loginOf(details, { user, databaseName, localInfile: grant.options.localInfileAllowed });
   try {
     const loggedIn = await logIn(target.database, credentials, login, limit);
+    await confirmed(loggedIn, databaseName, limit);
     const { connectionId } = loggedIn.greeting;
     return connectionOf(loggedIn, { target, user, databaseName, credentials, connectionId });
   } catch (error) {
     throw connectError(error, limit, { timeoutMs: target.connectTimeoutMs, hint: closedHint });
+  }
+}
+
+async function confirmed(loggedIn: LoggedIn, databaseName: string, signal: AbortSignal): Promise<void> {
+  try {
+    await confirmDatabase(loggedIn, databaseName, signal);
+  } catch (error) {
+    loggedIn.channel.destroy();
+    throw error;
   }
 }
 
@@ -40,7 +50,7 @@ function connectionOf(loggedIn: LoggedIn, canceller: Canceller): DatabaseConnect
   const early = reader.release();
   let details: MysqlDatabase;
   try {
-    details = detailsOf(loggedIn, canceller.databaseName, early);
+    details = detailsOf(loggedIn, early);
   } catch (error) {
     channel.destroy();
     throw error;
@@ -55,10 +65,8 @@ function connectionOf(loggedIn: LoggedIn, canceller: Canceller): DatabaseConnect
   };
 }
 
-/** Throws a ProtocolError for session state that is none; DatabaseRefusal when the database took the name for another one than was authorized, as with `lower_case_table_names`. */
-function detailsOf({ greeting, flags, ok }: LoggedIn, databaseName: string, early: Buffer): MysqlDatabase {
-  const told = ok.track === undefined ? undefined : trackedSchema(readTrack(ok.track));
-  if (told !== undefined && told !== databaseName) throw otherDatabase(told);
+/** Throws a ProtocolError for session state that is none. */
+function detailsOf({ greeting, flags, ok }: LoggedIn, early: Buffer): MysqlDatabase {
   return new MysqlDatabase({
     capabilities: flags.capabilities,
     extended: flags.extended,
@@ -67,11 +75,6 @@ function detailsOf({ greeting, flags, ok }: LoggedIn, databaseName: string, earl
     track: ok.track === undefined ? undefined : withoutRedirect(ok.track),
     early,
   });
-}
-
-function otherDatabase(told: string): DatabaseRefusal {
-  const message = `the server calls this database "${told.slice(0, 64)}": ask for it by that name`;
-  return new DatabaseRefusal({ code: '1049/42000', message });
 }
 
 /** With TLS 1.3 a database refuses our certificate only now, by an alert or by just closing. */

@@ -120,7 +120,8 @@ async function connect(port: number, options: ConnectOptions = {}): Promise<Data
   return connectMysql(grant, request, target, options.signal ?? open);
 }
 
-const ok = encodeOk(plainOk(2), 0);
+/** With the name that the server opened, as servers tell it. */
+const ok = encodeOk({ ...plainOk(2), track: encodeTrack([{ type: 'schema', name: 'shop' }]) }, CLIENT.SESSION_TRACK);
 
 /** A server that notes the handshake response and says OK. */
 async function agreeable(options: Partial<StandInOptions> = {}): Promise<{ port: number; heard: HandshakeResponse[] }> {
@@ -128,8 +129,9 @@ async function agreeable(options: Partial<StandInOptions> = {}): Promise<{ port:
   const { port } = await standIn({
     ...options,
     script: async (client) => {
-      heard.push(decodeHandshakeResponse((await client.read()).payload));
-      client.send(ok);
+      const said = decodeHandshakeResponse((await client.read()).payload);
+      heard.push(said);
+      client.send(said.database === undefined ? encodeOk(plainOk(2), 0) : ok);
     },
   });
   return { port, heard };

@@ -390,12 +390,20 @@ function refusals(bench: Bench): void {
   }
 
   if (bench.mariadb) {
-    test('another spelling is another database, whatever the server makes of it', async () => {
-      const wrong = bench.connect('alice', await bench.certificate('alice'), { databaseName: 'SHOP' });
-      await assert.rejects(wrong, {
-        databaseMessage: 'the server calls this database "shop": ask for it by that name',
+    for (const tracking of ['ON', 'OFF']) {
+      test(`another spelling is another database, whatever the server makes of it, with session_track_schema ${tracking}`, async () => {
+        await bench.server.run(`set global session_track_schema = ${tracking}`);
+        try {
+          const wrong = bench.connect('alice', await bench.certificate('alice'), { databaseName: 'SHOP' });
+          await assert.rejects(wrong, {
+            databaseMessage: 'the server calls this database "shop": ask for it by that name',
+          });
+          (await bench.connect('alice', await bench.certificate('alice'), { databaseName: 'shop' })).channel.destroy();
+        } finally {
+          await bench.server.run('set global session_track_schema = ON');
+        }
       });
-    });
+    }
   }
 
   test('A9: an account for localhost comes before the one for everywhere, when the server looks names up', async () => {

@@ -184,7 +184,8 @@ function named(plugin: string): string {
   return `"${plugin.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 64)}"`;
 }
 
-function unexpected(what: string): ProtocolError {
+/** The database broke its own rules at the sign-in. */
+export function unexpected(what: string): ProtocolError {
   return new ProtocolError('MYSQL_UNEXPECTED_PACKET', `mysql: the database sent ${what} during sign-in`, {
     publicMessage: 'the database does not keep to its protocol',
   });
