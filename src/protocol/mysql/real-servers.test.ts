@@ -165,6 +165,31 @@ function withServer(binaries: MysqlBinaries): void {
       await client.end();
     });
 
+    test('reports of the default database switched off unseen: nothing more runs where the roles do not allow it', async (t) => {
+      const heardBefore = between.heard.length;
+      await server.run('create table if not exists nope.marks (n int); create table if not exists shop.marks (n int)');
+      const long = `/*${'x'.repeat(300_000)}*/ use nope`;
+      const hidden = binaries.flavour === 'mariadb' ? "execute immediate 'use nope'" : long;
+      const off = "prepare s from @off; execute s; set @off = ''";
+      for (const use of [hidden, long]) {
+        const client = await connectMysql2({ ...login(between.port), multipleStatements: true });
+        client.on('error', () => {});
+        await assert.rejects(client.query('set sessión_track_schema=off'), { errno: 1227 });
+        await client.query("set @off = concat('set session_track_', 'schema=0')");
+        const after = Promise.allSettled([
+          client.query(off),
+          client.query(use),
+          client.query('insert into marks values (1)'),
+        ]);
+        for (const one of await after) if (one.status === 'rejected') t.diagnostic(String(one.reason));
+        client.destroy();
+        between.problems.length = 0;
+        assert.equal((await server.run('select count(*) from nope.marks')).trim(), '0');
+      }
+      // Sessions that were ended have no answers.
+      between.heard.length = heardBefore;
+    });
+
     test('the database asks for a file that nobody spoke of: the client is not asked, and the session ends', async (t) => {
       if (binaries.flavour === 'mysql') return t.skip('MySQL has no LOAD DATA LOCAL inside another statement');
       between.localInfile = true;
