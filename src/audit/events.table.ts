@@ -204,8 +204,15 @@ export const EVENTS = {
   TDB11I: {
     event: 'db.session.killed',
     writers: ['database'],
-    says: 'Another session of the person, at another agent, asked by `KILL` to stop what this one runs (`kill` is `query`) or to end it (`connection`); `process_id` is the number that its client knows, `running` how many statements were unanswered.',
-    fields: { kill: 'text', process_id: 'int', running: 'int', killed_by_sid: 'text', killed_by_addr: 'text' },
+    says: "Another session of the person, at another agent, asked by `KILL` to stop what this one runs (`kill` is `query`) or to end it (`connection`); `process_id` is the number that its client knows, `running` how many statements were unanswered, `stopped_by` which agent asks the database to stop them: the session's own (`this_agent`), or the one that asked, as the session's database certificate is over (`asking_agent`).",
+    fields: {
+      kill: 'text',
+      process_id: 'int',
+      running: 'int',
+      stopped_by: 'text?',
+      killed_by_sid: 'text',
+      killed_by_addr: 'text',
+    },
   },
   TPG00I: {
     event: 'db.session.postgres.statements.parse',
@@ -395,8 +402,8 @@ export const EVENTS = {
   T3006I: {
     event: 'client.disconnect',
     writers: ['database'],
-    says: 'Tessera ended a session: idle, expired certificate, lock, shutdown, or `KILL` at another agent.',
-    fields: { reason: 'text' },
+    says: "Tessera ended a session: idle, expired certificate, lock, shutdown, or `KILL` at another agent. With `statement_may_run_on` a statement was running that could not be stopped: look for it in the database by the number in the session's end.",
+    fields: { reason: 'text', statement_may_run_on: 'bool?' },
   },
   T3007W: {
     event: 'auth',

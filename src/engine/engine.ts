@@ -7,7 +7,7 @@ import type { Database } from '../resource/resource.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Channel } from '../wire/channel.ts';
 import type { CancelKeys } from './cancel-keys.ts';
-import type { OwnSessionIds, SessionsElsewhere, StopSession } from './session-ids.ts';
+import type { KillKind, OwnSessionIds, SessionsElsewhere, StopSession } from './session-ids.ts';
 
 /**
  * The seam between databases and everything else: one object per wire protocol, without state of its own. src/engine/session.ts alone
@@ -150,7 +150,12 @@ export type DatabaseTarget = {
 export type HealthTarget = { readonly connectTimeoutMs: number; readonly secureContext: SecureContext };
 
 export type DatabaseCredentials =
-  | { readonly type: 'certificate'; readonly secureContext: SecureContext }
+  | {
+      readonly type: 'certificate';
+      readonly secureContext: SecureContext;
+      /** False: the certificate is over, or will be before a connection is made. Absent: not known, it is tried. */
+      readonly stillGood?: () => boolean;
+    }
   | { readonly type: 'password'; readonly secureContext: SecureContext; readonly password: string };
 
 /** A signed-in database connection, nothing relayed yet. `details` is the engine's own. The owner destroys the channel. */
@@ -160,8 +165,18 @@ export type DatabaseConnection = {
   readonly backendId?: number;
   readonly serverVersion?: string;
   readonly details: unknown;
-  /** Asks the database to stop the running statement; its own connection; never throws. */
+  /**
+   * Asks the database to stop the running statement, over a connection of its own, within `connectTimeoutMs`. Rejects where it is known that the database was not asked:
+   * MySQL has to be signed in to once more, PostgreSQL's cancel needs a key alone and does not tell.
+   */
   cancel(): Promise<void>;
+  /** False: what this connection signed in with is over, so another agent should stop what it runs (decision 0012). Absent: `cancel` needs no credentials. */
+  canCancel?(): boolean;
+  /**
+   * Stops what another connection runs, or ends it, by the database's own number, as this one's database user and with its credentials. Outlives this connection; takes at most
+   * `connectTimeoutMs`. Rejects when the database could not be asked, or says no. Absent: the protocol has no such thing.
+   */
+  stop?(backendId: number, what: KillKind): Promise<void>;
 };
 
 /** By what a session can be named from outside, so that its running statement can be stopped. */
@@ -222,4 +237,6 @@ export type Closed = {
   readonly by: 'client' | 'database' | 'refusal' | 'error';
   readonly refusal?: Refusal;
   readonly error?: Error;
+  /** We ended the session while a statement ran, and could not have it stopped, because of this: it may run on in the database. */
+  readonly statementMayRunOn?: Error;
 };

@@ -3,6 +3,7 @@ import type { Timer } from '../telemetry/clock.ts';
 import { Held } from '../wire/held.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { Closed, Refusal, RelaySession } from './engine.ts';
+import { askToStop, auditUnavailable, withOutcome } from './relay-ending.ts';
 import { recordMalformed } from './session-events.ts';
 import { shutdownRefusal } from './session-watch.ts';
 
@@ -43,6 +44,7 @@ class Relay {
   #ending: Refusal | undefined;
   #refusalCause: Error | undefined;
   #endingTimer: Timer | undefined;
+  #stopping: Promise<Error | undefined> | undefined;
   #resultsTimer: Timer | undefined;
   #clientEnded = false;
   #done = false;
@@ -334,7 +336,7 @@ class Relay {
     this.#ending = refusal;
     this.#refusalCause = cause;
     this.#dropHeld();
-    if (this.#dialogue.running > 0) void this.#session.database.cancel();
+    if (this.#dialogue.running > 0) this.#stopping = askToStop(this.#session.database);
     if (this.#atBoundary) {
       this.#sayEnd(refusal);
       return;
@@ -372,6 +374,7 @@ class Relay {
     signal.removeEventListener('abort', this.#aborted);
     this.#endingTimer?.cancel();
     this.#resultsTimer?.cancel();
+    const left = this.#dialogue.running > 0 ? this.#stopping : undefined;
     try {
       this.#dialogue.finish();
     } catch {
@@ -382,17 +385,12 @@ class Relay {
     this.#held.clear();
     client.end();
     database.channel.end();
-    this.#resolve(closed.by === 'database' && this.#dialogue.terminated ? { by: 'client' } : closed);
+    const how: Closed = closed.by === 'database' && this.#dialogue.terminated ? { by: 'client' } : closed;
+    void withOutcome(how, left).then(this.#resolve);
   }
 }
 
 const empty = Buffer.alloc(0);
-
-const auditUnavailable: Refusal = {
-  reason: 'audit-unavailable',
-  message: 'the audit log can not take further statements now, so this session ends',
-  hint: 'try again later, or tell your administrator',
-};
 
 /** How long results may wait for a statement to ride with. */
 const resultsDelayMs = 50;

@@ -44,17 +44,30 @@ export function recordRejected(recorder: Recorder, maximum: number): void {
   recorder.write('session.rejected', 'T1006W', { reason: 'max_connections limit reached', maximum });
 }
 
-/** We ended the session: idle, expiry, lock, shutdown, a limit. */
-export function recordDisconnect(recorder: Recorder, refusal: Refusal): void {
-  recorder.write('client.disconnect', 'T3006I', { reason: refusal.reason, message: refusal.message });
+/** We ended the session: idle, expiry, lock, shutdown, a limit. `mayRunOn`: a statement ran, and could not be stopped. */
+export function recordDisconnect(recorder: Recorder, refusal: Refusal, mayRunOn: boolean): void {
+  const { reason, message } = refusal;
+  recorder.write('client.disconnect', 'T3006I', {
+    reason,
+    message,
+    ...(mayRunOn ? { statement_may_run_on: true } : {}),
+  });
 }
 
-/** Another session of the person, at another agent, asked to stop what this one runs, or to end it. `running`: statements that the database had to answer then. */
-export function recordKilled(recorder: Recorder, order: StopOrder, running: number): void {
+/**
+ * Another session of the person, at another agent, asked to stop what this one runs, or to end it. `running`: statements that the database had to answer then. `by`: which agent asks the database to
+ * stop them, when there are any.
+ */
+export function recordKilled(
+  recorder: Recorder,
+  order: StopOrder,
+  { running, by }: { readonly running: number; readonly by: 'here' | 'asker' },
+): void {
   recorder.write('db.session.killed', 'TDB11I', {
     kill: order.what,
     process_id: order.shownId,
     running,
+    ...(running === 0 ? {} : { stopped_by: by === 'here' ? 'this_agent' : 'asking_agent' }),
     killed_by_sid: order.sessionId,
     killed_by_addr: order.clientAddress,
   });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isShownId, SessionIds, SHOWN_ID_BIT } from './session-ids.ts';
 
 const shown = SHOWN_ID_BIT + 5;
-const stop = (): void => {};
+const stop = () => 'here' as const;
 
 test('a number names the session of the same person with the same database, and of nobody else', () => {
   const ids = new SessionIds();
@@ -55,18 +55,25 @@ test('an order reaches one session, of the same person and database, while it li
   const ids = new SessionIds();
   const heard: string[] = [];
   const register = (user: string, service: string, name: string): (() => void) =>
-    ids.of(user, service).register(shown, 1, ({ what, sessionId }) => heard.push(`${name} ${what} by ${sessionId}`));
+    ids.of(user, service).register(shown, 1, ({ what, sessionId }) => {
+      heard.push(`${name} ${what} by ${sessionId}`);
+      return name === 'second' ? 'asker' : 'here';
+    });
   const end = register('alice', 'orders', 'first');
   register('alice', 'orders', 'second');
   register('bob', 'orders', "bob's");
   register('alice', 'billing', 'other database');
   const order = { what: 'query', shownId: shown, sessionId: 's', clientAddress: '1.2.3.4:5' } as const;
   const own = ids.of('alice', 'orders');
-  assert.equal(own.stop(shown, order), true);
+  assert.deepEqual(own.stop(shown, order), { type: 'done' });
   end();
-  assert.equal(own.stop(shown, { ...order, what: 'connection' }), true);
-  assert.equal(own.stop(shown + 1, order), false);
-  assert.equal(ids.of('carol', 'orders').stop(shown, order), false);
+  assert.deepEqual(
+    own.stop(shown, { ...order, what: 'connection' }),
+    { type: 'yours', connectionId: 1 },
+    "the database's number, for who asks",
+  );
+  assert.equal(own.stop(shown + 1, order), undefined);
+  assert.equal(ids.of('carol', 'orders').stop(shown, order), undefined);
   assert.deepEqual(heard, ['first query by s', 'second connection by s']);
 });
 

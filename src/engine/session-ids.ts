@@ -18,8 +18,8 @@ export class SessionIds {
       realOf: (shown) => find(shown)?.real,
       stop: (shown, order) => {
         const session = find(shown);
-        session?.stop(order);
-        return session !== undefined;
+        if (session === undefined) return undefined;
+        return session.stop(order) === 'asker' ? { type: 'yours', connectionId: session.real } : { type: 'done' };
       },
     };
   }
@@ -49,12 +49,18 @@ export interface OwnSessionIds {
   register(shown: number, real: number, stop: StopSession): () => void;
   /** The database's number of a live session that its client knows as `shown`; undefined: none of this person's. */
   realOf(shown: number): number | undefined;
-  /** Has that session stopped as `order` says; false: there is none. */
-  stop(shown: number, order: StopOrder): boolean;
+  /** Has that session stopped as `order` says; undefined: there is none. */
+  stop(shown: number, order: StopOrder): StopAnswer | undefined;
 }
 
-/** Never throws and does not wait. */
-export type StopSession = (order: StopOrder) => void;
+/**
+ * What the agent that asks is told: `done`, all is done here that will be; `yours`, the agent of the session can not sign in to the database any more, so who asks is to stop the database's own connection
+ * of that number. Never both, so that a statement behind the one that was meant is not hit by a second KILL.
+ */
+export type StopAnswer = { readonly type: 'done' } | { readonly type: 'yours'; readonly connectionId: number };
+
+/** Never throws and does not wait. Who stops what runs in the database: this agent (or nobody, as nothing is to be stopped), or the one that asks. */
+export type StopSession = (order: StopOrder) => 'here' | 'asker';
 
 /** What a session that is served elsewhere asks of one of the same person's here (MySQL's KILL). */
 export type StopOrder = {
@@ -75,10 +81,10 @@ export interface SessionsElsewhere {
   /** The session can prove itself to other agents now, and did not ask too often. */
   readonly canAsk: boolean;
   /**
-   * Counts the question; call the result, once, to send it: to every agent that is connected to a proxy that this one is connected to. Nothing comes back, also when nobody has
-   * the session.
+   * Counts the question; call the result, once, to send it: to every agent that is connected to a proxy that this one is connected to. The client is told nothing of what comes
+   * back. `stop`: called at most once, also when the session that asks is over, for the database's number that the other agent could not stop itself; what it rejects with is logged.
    */
-  ask(shownId: number, what: KillKind): () => void;
+  ask(shownId: number, what: KillKind, stop: (connectionId: number) => Promise<void>): () => void;
 }
 
 /** Numbers that Tessera shows have this bit, which a database's own counter does not reach: the two are not mistaken for each other. Bit 31 stays 0. */

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { channelPair } from '../../test/kit/channel.ts';
 import { alice, databaseAt, MemoryRecorder, Policy, sessionParts } from '../../test/kit/engine.ts';
 import { LoginError, UpstreamError } from '../errors.ts';
+import { type Log, silentLog } from '../telemetry/log.ts';
 import { ManualClock } from '../telemetry/manual-clock.ts';
 import type { UserIdentity } from '../resource/identity.ts';
 import type { Database } from '../resource/resource.ts';
@@ -265,6 +266,22 @@ test('a new lock ends a live session', async () => {
   assert.deepEqual(recorder.codes(), ['TDB00I', 'T3006I', 'TDB01I']);
 });
 
+test('a statement that may run on is in the event of the cut and in the log', async () => {
+  const warned: string[] = [];
+  const log: Log = { ...silentLog, warn: (_fields, message) => void warned.push(message), child: () => log };
+  const relay = async (session: RelaySession): Promise<Closed> => ({
+    ...(await lasting(session)),
+    statementMayRunOn: new Error('no certificate'),
+  });
+  const { parts, policy, recorder } = setUp({ script: { relay }, overrides: { log } });
+  const running = runSession(parts);
+  await turn();
+  policy.lockUser('alice');
+  await running;
+  assert.equal(recorder.of('T3006I')[0]?.['statement_may_run_on'], true);
+  assert.deepEqual(warned, ['a running statement could not be stopped: no certificate']);
+});
+
 test('a lock that comes while the database is dialled ends the attempt', async () => {
   const { parts, policy, trace } = setUp({
     script: {
@@ -379,9 +396,9 @@ test('what was said before TLS, and what is known of the server, reach the openi
 
 test('a session is given the ids of its own person and database, the same to admit and to relay', async () => {
   const ids = new SessionIds();
-  ids.of(alice.user, 'orders').register(2 ** 30 + 1, 11, () => {});
-  ids.of(alice.user, 'billing').register(2 ** 30 + 2, 12, () => {});
-  ids.of('bob', 'orders').register(2 ** 30 + 3, 13, () => {});
+  ids.of(alice.user, 'orders').register(2 ** 30 + 1, 11, () => 'here');
+  ids.of(alice.user, 'billing').register(2 ** 30 + 2, 12, () => 'here');
+  ids.of('bob', 'orders').register(2 ** 30 + 3, 13, () => 'here');
   const seen: (number | undefined)[] = [];
   const look = (own: SessionHandles['ids']): void => {
     for (const shown of [1, 2, 3]) seen.push(own.realOf(2 ** 30 + shown));

@@ -343,8 +343,15 @@ class Session {
       instruments.dbErrors.of({ component: 'agent', db_protocol: engine.protocol, reason }).value += 1;
     }
     log.info({ closed_by: closed.by, reason, err: closed.error, executed: this.#counters.statements }, 'session ended');
+    const mayRunOn = closed.statementMayRunOn;
+    if (mayRunOn !== undefined)
+      log.warn(
+        { connection_id: database?.backendId, reason },
+        `a running statement could not be stopped: ${messageOf(mayRunOn)}`,
+      );
     try {
-      if (database !== undefined && closed.refusal !== undefined) recordDisconnect(recorder, closed.refusal);
+      if (database !== undefined && closed.refusal !== undefined)
+        recordDisconnect(recorder, closed.refusal, closed.statementMayRunOn !== undefined);
       recordEnd(recorder, closed, {
         startedMs: this.#startedMs,
         endedMs: clock.now(),

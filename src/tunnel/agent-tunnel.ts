@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { AnnouncementReader, type AnnouncementLimits } from './announcement.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
-import { type KillMessage, takeKill } from './kill.ts';
+import { type KillAnswer, killAnswered, type OnKill, PROXY_KILL_ANSWER_MS, takeKill } from './kill.ts';
 import { Mux } from './mux.ts';
 import { sendOneWay } from './one-way.ts';
 import {
@@ -35,7 +35,7 @@ export type AgentTunnelOptions = {
   readonly announcementLimits: AnnouncementLimits;
   readonly counters: TunnelCounters;
   readonly onAnnounced: () => void;
-  readonly onKill: (message: KillMessage) => void;
+  readonly onKill: OnKill;
   readonly onClose: (error: Error | undefined) => void;
   readonly onFault: (error: unknown) => void;
 };
@@ -106,6 +106,11 @@ export class AgentTunnel implements AgentConnection {
     sendOneWay(this.#mux, header);
   }
 
+  /** Sends the whole opening header of a KILL; resolves with the agent's answer, or without one after PROXY_KILL_ANSWER_MS at the latest. */
+  kill(header: Uint8Array): Promise<KillAnswer | undefined> {
+    return killAnswered(this.#mux.open(header), this.#options.clock, PROXY_KILL_ANSWER_MS);
+  }
+
   /** A newer tunnel of the agent is here: this one ends after its last session. */
   replaced(): void {
     this.#replaced = true;
@@ -130,7 +135,7 @@ export class AgentTunnel implements AgentConnection {
 
   #onStream(incoming: IncomingStream): void {
     if (incoming.header[0] === STREAM_PURPOSE.kill) {
-      takeKill(incoming, this.#options.onKill);
+      takeKill(incoming, this.#options.clock, this.#options.onKill);
     } else if (incoming.header[0] === STREAM_PURPOSE.announce && incoming.header.length === 1) {
       this.#onAnnouncing(incoming);
     } else {

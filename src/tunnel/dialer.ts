@@ -3,7 +3,7 @@ import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS, encodeAnnouncemen
 import { type BackoffOptions, DEFAULT_BACKOFF } from './backoff.ts';
 import { type CancelMessage, decodeCancel } from './cancel.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
-import { encodeKill, type KillMessage, takeKill } from './kill.ts';
+import { encodeKill, firstKillAnswer, type KillAnswer, type KillMessage, takeKill } from './kill.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
 import { ProxyLink, type ProxyLinkStatus } from './proxy-link.ts';
 import {
@@ -32,8 +32,8 @@ export type DialerOptions = {
   readonly announcement: () => Announcement;
   readonly onSession: (session: IncomingSession) => void;
   readonly onCancel: (message: CancelMessage) => void;
-  /** Another agent was asked for a session that may be here. Nothing in it is verified, and copies come through every proxy. */
-  readonly onKill: (message: KillMessage, proxyAddress: string) => void;
+  /** Another agent was asked for a session that may be here. Nothing in it is verified, and copies come through every proxy. The result is answered, undefined is not. */
+  readonly onKill: (message: KillMessage, proxyAddress: string) => KillAnswer | undefined;
   readonly clock: Clock;
   /** 0 to below 1; for jitter only. */
   readonly random: () => number;
@@ -101,10 +101,13 @@ export class Dialer {
     this.#links.clear();
   }
 
-  /** Asks the other agents, through every proxy that is connected, for a session that is not here. Nothing comes back. */
-  kill(message: KillMessage): void {
+  /**
+   * Asks the other agents, through every proxy that is connected, for a session that is not here. Resolves with the first answer, undefined when there is none within AGENT_KILL_ANSWER_MS; never
+   * rejects.
+   */
+  kill(message: KillMessage): Promise<KillAnswer | undefined> {
     const header = encodeKill(message);
-    for (const link of this.#links.values()) link.tell(header);
+    return firstKillAnswer([...this.#links.values()].map((link) => link.kill(header)));
   }
 
   /** Each link's state now, in the order of the list. */
@@ -160,7 +163,8 @@ export class Dialer {
       stream.accept().end();
       this.#options.onCancel(message);
     } else if (purpose === STREAM_PURPOSE.kill) {
-      takeKill(stream, (message) => this.#options.onKill(message, proxyAddress));
+      const { clock, onKill } = this.#options;
+      takeKill(stream, clock, (message) => Promise.resolve(onKill(message, proxyAddress)));
     } else {
       stream.reject('protocol-error', 'unknown stream purpose');
     }

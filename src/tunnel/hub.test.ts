@@ -6,7 +6,7 @@ import { ManualClock } from '../telemetry/manual-clock.ts';
 import type { CancelMessage } from './cancel.ts';
 import { Dialer, type IncomingSession } from './dialer.ts';
 import { type AgentEvent, Hub } from './hub.ts';
-import type { KillMessage } from './kill.ts';
+import type { KillAnswer, KillMessage } from './kill.ts';
 import type { ProxyLinkStatus } from './proxy-link.ts';
 import { StreamResetError } from './reset.ts';
 import { type Announcement, STREAM_PURPOSE } from './tunnel.ts';
@@ -29,7 +29,10 @@ class World {
       clock: this.clock,
       random: () => this.lot,
       onAgent: (event) => this.events.push(event),
-      onKill: (message, { hostId }) => this.killed.push({ message, from: hostId }),
+      onKill: (message, { hostId }) => {
+        this.killed.push({ message, from: hostId });
+        return hub.kill('a', message, hostId);
+      },
       onFault: (fault) => this.faults.push(fault),
     });
     this.hubs.set(address, hub);
@@ -45,6 +48,7 @@ class Agent {
   readonly sessions: IncomingSession[] = [];
   readonly cancels: CancelMessage[] = [];
   readonly kills: { readonly message: KillMessage; readonly proxy: string }[] = [];
+  killAnswer: KillAnswer | undefined;
   readonly links: ProxyLinkStatus[] = [];
   readonly dialer: Dialer;
   databases: Record<string, Health>;
@@ -75,7 +79,10 @@ class Agent {
       }),
       onSession: (session) => this.sessions.push(session),
       onCancel: (message) => this.cancels.push(message),
-      onKill: (message, proxy) => this.kills.push({ message, proxy }),
+      onKill: (message, proxy) => {
+        this.kills.push({ message, proxy });
+        return this.killAnswer;
+      },
       onLink: (status) => this.links.push(status),
       clock: world.clock,
       random: () => 0.5,
@@ -279,11 +286,13 @@ test('a KILL goes through every proxy to the other agents of the database, drain
   agents.get('z')?.dialer.drain();
   await settle();
   const message: KillMessage = { what: 'query', shownId: 2 ** 30, number: 1, opening: Buffer.from('o') };
-  agents.get('x')?.dialer.kill(message);
+  const y = agents.get('y');
+  assert.ok(y !== undefined);
+  y.killAnswer = { type: 'yours', connectionId: 0xffff_ffff };
+  const answer = await agents.get('x')?.dialer.kill(message);
   await settle();
+  assert.deepEqual(answer, { type: 'yours', connectionId: 0xffff_ffff });
   assert.deepEqual(world.killed, Array(2).fill({ message, from: 'x' }));
-  for (const hub of hubs) hub.kill('a', message, 'x');
-  await settle();
   const heard = [...agents].map(([id, { kills }]) => [id, kills.map(({ proxy }) => proxy).sort()]);
   const both = ['p:1', 'p:2'];
   assert.deepEqual(heard, [['x', []], ['y', both], ['z', both], ['other', []]]); // prettier-ignore
@@ -292,7 +301,7 @@ test('a KILL goes through every proxy to the other agents of the database, drain
   for (const hub of hubs) assert.equal(hub.counters.streams, 4, 'only the announcements are left');
   world.down = true;
   for (const hub of hubs) await hub.close();
-  agents.get('x')?.dialer.kill(message);
+  assert.equal(await agents.get('x')?.dialer.kill(message), undefined);
   for (const { dialer } of agents.values()) dialer.close();
 });
 

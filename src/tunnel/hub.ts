@@ -3,7 +3,7 @@ import { type AgentConnection, type AgentIdentity, AgentTunnel } from './agent-t
 import { type AnnouncementLimits, DEFAULT_ANNOUNCEMENT_LIMITS } from './announcement.ts';
 import { type CancelMessage, encodeCancel } from './cancel.ts';
 import type { Clock } from '../telemetry/clock.ts';
-import { encodeKill, type KillMessage } from './kill.ts';
+import { encodeKill, firstKillAnswer, type KillAnswer, type KillMessage } from './kill.ts';
 import { DEFAULT_MUX_LIMITS, type MuxLimits, newTunnelCounters, type TunnelCounters } from './limits.ts';
 import type { AnnouncedServer } from './tunnel.ts';
 
@@ -19,8 +19,8 @@ export type HubOptions = {
   /** How long a database is known after its agent left. Default 1 h. */
   readonly rememberMs?: number;
   readonly onAgent?: (event: AgentEvent) => void;
-  /** An agent asks for a session of another one. Nothing in it is verified. */
-  readonly onKill?: (message: KillMessage, from: AgentIdentity) => void;
+  /** An agent asks for a session of another one. Nothing in it is verified. What it resolves with goes back to that agent; undefined: nothing does. Never rejects, and bounds its own time. */
+  readonly onKill?: (message: KillMessage, from: AgentIdentity) => Promise<KillAnswer | undefined>;
   readonly onFault?: (error: unknown) => void;
 };
 
@@ -134,13 +134,18 @@ export class Hub {
     for (const target of this.cancelTargets(tag)) target.tell(encodeCancel(message));
   }
 
-  /** Passes a KILL to every agent that announced the database, draining ones too, but the one that asks. Says nothing about what became of it. */
-  kill(databaseName: string, message: KillMessage, askedBy: string): void {
+  /**
+   * Passes a KILL to every agent that announced the database, draining ones too, but the one that asks. Resolves with the first answer of any, undefined when there is none within PROXY_KILL_ANSWER_MS; never
+   * rejects.
+   */
+  kill(databaseName: string, message: KillMessage, askedBy: string): Promise<KillAnswer | undefined> {
     const header = encodeKill(message);
+    const answers: Promise<KillAnswer | undefined>[] = [];
     for (const [hostId, tunnel] of this.#current) {
       if (hostId === askedBy || tunnel.health(databaseName) === undefined) continue;
-      tunnel.tell(header);
+      answers.push(tunnel.kill(header));
     }
+    return firstKillAnswer(answers);
   }
 
   /** The newest tunnel of each agent. */

@@ -3,8 +3,8 @@ import { LimitError } from '../errors.ts';
 import { type BackoffOptions, backoffMs } from './backoff.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { MuxLimits, TunnelCounters } from './limits.ts';
+import { AGENT_KILL_ANSWER_MS, type KillAnswer, killAnswered } from './kill.ts';
 import { Mux } from './mux.ts';
-import { sendOneWay } from './one-way.ts';
 import { STREAM_PURPOSE, type IncomingStream, type TunnelStream } from './tunnel.ts';
 
 /** One tunnel as its agent sees it. `draining`: the proxy is going away and sends no new sessions; `waiting`: for the next attempt. */
@@ -84,9 +84,10 @@ export class ProxyLink {
     stream.write(line);
   }
 
-  /** Sends a whole opening header that needs no answer; does nothing while the tunnel is not up. */
-  tell(header: Uint8Array): void {
-    if (this.#mux !== undefined) sendOneWay(this.#mux, header);
+  /** Sends the whole opening header of a KILL; resolves with the answer, or without one after AGENT_KILL_ANSWER_MS at the latest, at once while the tunnel is not up. */
+  async kill(header: Uint8Array): Promise<KillAnswer | undefined> {
+    if (this.#mux === undefined) return undefined;
+    return await killAnswered(this.#mux.open(header), this.#options.clock, AGENT_KILL_ANSWER_MS);
   }
 
   /** The proxy left the list: no reconnect, and the tunnel ends after its last session. */

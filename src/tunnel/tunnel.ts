@@ -29,7 +29,7 @@ export const STREAM_PURPOSE = {
   cancel: 0x02,
   /** Agent to proxy: announcements, newline-delimited JSON (`Announcement`), each replaces the last. */
   announce: 0x03,
-  /** Agent to proxy, and proxy to the other agents: a KILL of a session that the agent does not have (src/tunnel/kill.ts). One-way; who does not know it resets the stream. */
+  /** Agent to proxy, and proxy to the other agents: a KILL of a session that the agent does not have (src/tunnel/kill.ts). At most one answer; who does not know it resets the stream. */
   kill: 0x04,
 } as const;
 

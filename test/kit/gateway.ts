@@ -257,7 +257,10 @@ export class TestAgent {
       }),
       onSession,
       onCancel: (message) => this.cancels.push(message),
-      onKill: (message) => this.kills.push(message),
+      onKill: (message) => {
+        this.kills.push(message);
+        return undefined;
+      },
       clock: systemClock,
       random: Math.random,
     });

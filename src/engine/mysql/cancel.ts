@@ -1,39 +1,49 @@
-import { Writer } from '../../wire/writer.ts';
+import { UpstreamError } from '../../errors.ts';
 import { COM } from '../../protocol/mysql/capabilities.ts';
-import { encodePacket, packetShape } from '../../protocol/mysql/packet.ts';
-import { within } from '../connect-limit.ts';
+import { decodeErr, isErr } from '../../protocol/mysql/err.ts';
+import { decodePacket, encodePacket, packetShape } from '../../protocol/mysql/packet.ts';
+import { Writer } from '../../wire/writer.ts';
+import { connectError, within } from '../connect-limit.ts';
 import type { DatabaseCredentials, DatabaseTarget } from '../engine.ts';
+import type { KillKind } from '../session-ids.ts';
 import { bareLogin } from './legs.ts';
 import { logIn } from './log-in.ts';
 import { closeSoon } from './probe.ts';
 
-/** Whose running statement, and as whom to stop it. */
-export type Canceller = {
+/** As whom to stop a statement. */
+export type Killer = {
   readonly target: DatabaseTarget;
   readonly user: string;
   readonly databaseName: string;
-  /** Those of the session itself. */
+  /** Those that the session signed in with. */
   readonly credentials: DatabaseCredentials;
-  /** The database's own id of the connection. */
-  readonly connectionId: number;
 };
 
 /**
- * Stops what the connection runs, over a signed-in connection of its own with `KILL QUERY`, as MySQL has no other way. Resolves when the database answered, after `connectTimeoutMs` at the
- * latest; whether something was stopped is not told. Never throws.
+ * Stops what a connection runs, or ends it, over a signed-in connection of its own with `KILL`, as MySQL has no other way. `connectionId`: the database's own. Resolves when the database took it, or knows of no such
+ * connection; whether something was stopped is not told. After `connectTimeoutMs` at the latest it rejects: the database could not be asked, or says no. A session's credentials do not outlive
+ * it for long (database certificates: 10 minutes), and Auth issues new ones for a session of the last minute alone: an old session is stopped by luck (the person has a newer one with the same database here) or by the
+ * agent of another session (decision 0012).
  */
-export async function cancelAtDatabase(canceller: Canceller): Promise<void> {
-  const signal = AbortSignal.timeout(canceller.target.connectTimeoutMs);
+export async function killAtDatabase(killer: Killer, connectionId: number, what: KillKind): Promise<void> {
+  const timeoutMs = killer.target.connectTimeoutMs;
+  const signal = AbortSignal.timeout(timeoutMs);
   try {
-    await killWith(await currentCredentials(canceller, signal), canceller, signal);
-  } catch {
-    // A cancel that does not arrive changes nothing, and its sender sees that the statement goes on.
+    const credentials = await currentCredentials(killer, signal);
+    await sayKill({ ...killer, credentials }, `KILL ${what.toUpperCase()} ${connectionId}`, signal);
+  } catch (error) {
+    throw connectError(error, signal, { timeoutMs, hint: 'the certificate may have expired' });
   }
 }
 
-/** Those of the session may have expired since; new ones are not to be had for a person who was locked out meanwhile. */
+/** False: another one should do it. */
+export function isGood(credentials: DatabaseCredentials): boolean {
+  return credentials.type !== 'certificate' || credentials.stillGood?.() !== false;
+}
+
+/** Those of the session may have expired since; new ones are not to be had for a person who was locked out meanwhile, nor for a session older than a minute. */
 async function currentCredentials(
-  { target, user, databaseName, credentials }: Canceller,
+  { target, user, databaseName, credentials }: Killer,
   signal: AbortSignal,
 ): Promise<DatabaseCredentials> {
   try {
@@ -41,23 +51,34 @@ async function currentCredentials(
       AbortSignal.any([signal, AbortSignal.timeout(freshMs)]),
       target.credentials(user, databaseName),
     );
-  } catch {
-    return credentials;
+  } catch (cause) {
+    if (isGood(credentials)) return credentials;
+    // Not tried: a server counts connections that end in the handshake against this host.
+    throw new UpstreamError(
+      'DATABASE_CERTIFICATE_EXPIRED',
+      "the session's database certificate has expired, and a new one is not to be had",
+      { cause },
+    );
   }
 }
 
-async function killWith(credentials: DatabaseCredentials, canceller: Canceller, signal: AbortSignal): Promise<void> {
-  const { channel, reader } = await logIn(canceller.target.database, credentials, bareLogin(canceller.user), signal);
+async function sayKill({ target, user, credentials }: Killer, kill: string, signal: AbortSignal): Promise<void> {
+  const { channel, reader, flags } = await logIn(target.database, credentials, bareLogin(user), signal);
   try {
-    const kill = `KILL QUERY ${canceller.connectionId}`;
     channel.write(encodePacket(0, new Writer().uint8(COM.COM_QUERY).string(kill).finish()));
-    await reader.readFrame(answerShape, signal);
+    const { payload } = decodePacket(await reader.readFrame(answerShape, signal));
     channel.write(encodePacket(0, Buffer.from([COM.COM_QUIT])));
+    if (!isErr(payload)) return;
+    const { code } = decodeErr(payload, flags.capabilities);
+    if (code !== noSuchThread)
+      throw new UpstreamError('MYSQL_KILL_REFUSED', `the database refused KILL: error ${code}`);
   } finally {
     closeSoon(channel, reader);
   }
 }
 
-const answerShape = packetShape(4096, 'mysql: answer to KILL QUERY', 'maxKillAnswerBytes');
+const answerShape = packetShape(4096, 'mysql: answer to KILL', 'maxKillAnswerBytes');
+/** ER_NO_SUCH_THREAD: it ended by itself. */
+const noSuchThread = 1094;
 /** For new credentials; Auth answers much sooner or not at all. */
 const freshMs = 2000;

@@ -471,7 +471,11 @@ async function admitted(sequence: number, clientCapabilities: number): Promise<{
   const written: Buffer[] = [];
   near.write = (bytes) => written.push(Buffer.from(bytes)) > 0;
   const own = ids.of('alice', 'shop');
-  const admission = admitMysql(near, accepted.request, database, { ids: own, keys: new CancelKeys(1), stop: () => {} });
+  const admission = admitMysql(near, accepted.request, database, {
+    ids: own,
+    keys: new CancelKeys(1),
+    stop: () => 'here',
+  });
   assert.equal(own.realOf(greeted.connectionId), 4711);
   assert.equal(ids.of('bob', 'shop').realOf(greeted.connectionId), undefined);
   admission.release();

@@ -4,7 +4,7 @@ import { isMariadb } from '../../protocol/mysql/greeting.ts';
 import { withoutRedirect } from '../../protocol/mysql/session-track.ts';
 import { connectError, within } from '../connect-limit.ts';
 import type { AccessRequest, DatabaseConnection, DatabaseTarget } from '../engine.ts';
-import { type Canceller, cancelAtDatabase } from './cancel.ts';
+import { isGood, type Killer, killAtDatabase } from './cancel.ts';
 import { confirmDatabase } from './confirm-database.ts';
 import { MysqlDatabase } from './database.ts';
 import { loginOf } from './legs.ts';
@@ -29,8 +29,7 @@ export async function connectMysql(
   try {
     const loggedIn = await logIn(target.database, credentials, login, limit);
     await confirmed(loggedIn, databaseName, limit);
-    const { connectionId } = loggedIn.greeting;
-    return connectionOf(loggedIn, { target, user, databaseName, credentials, connectionId });
+    return connectionOf(loggedIn, { target, user, databaseName, credentials });
   } catch (error) {
     throw connectError(error, limit, { timeoutMs: target.connectTimeoutMs, hint: closedHint });
   }
@@ -45,7 +44,7 @@ async function confirmed(loggedIn: LoggedIn, databaseName: string, signal: Abort
   }
 }
 
-function connectionOf(loggedIn: LoggedIn, canceller: Canceller): DatabaseConnection {
+function connectionOf(loggedIn: LoggedIn, killer: Killer): DatabaseConnection {
   const { channel, reader, greeting } = loggedIn;
   const early = reader.release();
   let details: MysqlDatabase;
@@ -61,7 +60,9 @@ function connectionOf(loggedIn: LoggedIn, canceller: Canceller): DatabaseConnect
     details,
     backendId: greeting.connectionId,
     ...(serverVersion === undefined ? {} : { serverVersion }),
-    cancel: () => cancelAtDatabase(canceller),
+    cancel: () => killAtDatabase(killer, greeting.connectionId, 'query'),
+    canCancel: () => isGood(killer.credentials),
+    stop: (connectionId, what) => killAtDatabase(killer, connectionId, what),
   };
 }
 

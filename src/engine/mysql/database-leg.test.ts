@@ -79,6 +79,7 @@ type ConnectOptions = {
   readonly secureContext?: SecureContext;
   readonly mode?: 'verify-full' | 'verify-ca' | 'insecure';
   readonly localInfile?: boolean;
+  readonly stillGood?: () => boolean;
   readonly signal?: AbortSignal;
 };
 
@@ -110,12 +111,13 @@ async function connect(port: number, options: ConnectOptions = {}): Promise<Data
   const secureContext = options.secureContext ?? trusting;
   const credentials: DatabaseCredentials =
     options.password === undefined
-      ? { type: 'certificate', secureContext }
+      ? { type: 'certificate', secureContext, stillGood: options.stillGood ?? (() => true) }
       : { type: 'password', secureContext, password: options.password };
   const target = {
     database,
     connectTimeoutMs: options.timeoutMs ?? 5000,
-    credentials: () => Promise.resolve(credentials),
+    credentials: () =>
+      options.stillGood?.() === false ? Promise.reject(new Error('too old')) : Promise.resolve(credentials),
   };
   return connectMysql(grant, request, target, options.signal ?? open);
 }
@@ -615,7 +617,7 @@ test('a session that ends while it connects leaves no connection behind', async 
 
 // Cancel and health.
 
-test('cancel signs in once more as the same user and kills by the real id; what goes wrong there is nobody else’s', async () => {
+test('cancel signs in once more as the same user and kills by the real id; that it could not is told', async () => {
   const heard: string[] = [];
   const { port, connections } = await standIn({
     script: async (client) => {
@@ -634,7 +636,7 @@ test('cancel signs in once more as the same user and kills by the real id; what 
   assert.equal(connections(), 2);
   await standIns.at(-1)?.close();
   standIns.pop();
-  await connection.cancel();
+  await assert.rejects(connection.cancel(), { code: 'DATABASE_UNREACHABLE' });
   connection.channel.destroy();
 });
 
@@ -649,8 +651,20 @@ test('cancel takes no longer than a connect may', async () => {
   });
   const connection = await connect(port, { timeoutMs: 300 });
   const startedAt = performance.now();
-  await connection.cancel();
+  await assert.rejects(connection.cancel(), { code: 'DATABASE_TIMEOUT' });
   assert.ok(performance.now() - startedAt < 1500);
+  connection.channel.destroy();
+});
+
+test('what is known to be over is not tried: a server counts connections that end in the handshake', async () => {
+  const { port, heard } = await agreeable();
+  let good = true;
+  const connection = await connect(port, { stillGood: () => good });
+  assert.equal(connection.canCancel?.(), true);
+  good = false;
+  assert.equal(connection.canCancel?.(), false);
+  await assert.rejects(connection.cancel(), { code: 'DATABASE_CERTIFICATE_EXPIRED' });
+  assert.equal(heard.length, 1);
   connection.channel.destroy();
 });
 

@@ -94,7 +94,7 @@ export class MysqlDialogue implements Dialogue {
 /** What of a session the dialogue is made with. */
 export type MysqlSession = Pick<
   RelaySession,
-  'recorder' | 'limits' | 'clock' | 'options' | 'mayUse' | 'ids' | 'elsewhere'
+  'recorder' | 'limits' | 'clock' | 'options' | 'mayUse' | 'ids' | 'elsewhere' | 'database'
 > & {
   readonly asked: MysqlRequest;
   readonly signedIn: MysqlDatabase;
@@ -113,7 +113,7 @@ function conversationLimits(limits: RelayLimits): ConversationLimits {
 }
 
 function policyOf(
-  { mayUse, ids, elsewhere, options }: MysqlSession,
+  { mayUse, ids, elsewhere, options, database }: MysqlSession,
   onKill: (send: () => void) => void,
 ): ConversationPolicy {
   return {
@@ -126,7 +126,8 @@ function policyOf(
       if (real !== undefined || !isShownId(shown)) return real;
       return elsewhere.canAsk ? 'elsewhere' : 'unknown';
     },
-    killElsewhere: (shown, what) => onKill(elsewhere.ask(shown, what)),
+    killElsewhere: (shown, what) =>
+      onKill(elsewhere.ask(shown, what, (connectionId) => database.stop?.(connectionId, what) ?? Promise.resolve())),
     localInfile: options.localInfileAllowed,
   };
 }

@@ -19,10 +19,11 @@ import { mysqlCommand } from '../../../test/kit/mysql-command.ts';
 import { mariadb1011, mariadb118, mysql9, type MysqlBinaries } from '../../../test/servers/mysql-binaries.ts';
 import { type MysqlServer, startMysql } from '../../../test/servers/mysql.ts';
 import { Grant } from '../../access/grant.ts';
+import { UpstreamError } from '../../errors.ts';
 import { type Authority, createAuthority } from '../../pki/authority.ts';
 import { issueCertificate } from '../../pki/issue.ts';
 import { generateKeyPair } from '../../pki/keys.ts';
-import { databaseServerProfile } from '../../pki/profiles.ts';
+import { databaseClientProfile, databaseServerProfile } from '../../pki/profiles.ts';
 import { encodePacket } from '../../protocol/mysql/packet.ts';
 import { systemClock } from '../../telemetry/clock.ts';
 import { ChannelReader } from '../../wire/channel-reader.ts';
@@ -136,11 +137,20 @@ class Bench {
     return { type: 'certificate', secureContext: this.context({ cert, key }) };
   }
 
-  /** As the agent signs in for a session that nobody relays. */
+  /** One that ended an hour ago. */
+  async expired(user: string): Promise<DatabaseCredentials> {
+    const { privateKeyPem, publicKeyDer } = generateKeyPair();
+    const nowMs = Date.now() - 2 * 3_600_000;
+    const options = { publicKeyDer, ttlMs: 3_600_000, nowMs };
+    const { pem } = await issueCertificate(this.clients.authority, databaseClientProfile(user), options);
+    return { type: 'certificate', secureContext: this.context({ cert: pem, key: privateKeyPem }) };
+  }
+
+  /** As the agent signs in for a session that nobody relays. `later`: what it gets of Auth after that. */
   async connect(
     databaseUser: string,
     credentials: DatabaseCredentials,
-    options: { readonly databaseName?: string; readonly port?: number } = {},
+    options: { readonly databaseName?: string; readonly port?: number; readonly later?: DatabaseCredentials } = {},
   ): Promise<DatabaseConnection> {
     const database = this.database(options.port);
     const details = new MysqlRequest({
@@ -158,8 +168,11 @@ class Bench {
     const request = { databaseUser, databaseName, replication: 'none' as const, parameters: {}, details };
     const grant = this.policy.decide(database, request, certificateOf(alice, Date.now() + 60_000), Date.now());
     assert.ok(grant instanceof Grant);
-    const target = { database, connectTimeoutMs: 5000, credentials: () => Promise.resolve(credentials) };
-    return await connectMysql(grant, request, target, open);
+    let now = credentials;
+    const target = { database, connectTimeoutMs: 5000, credentials: () => Promise.resolve(now) };
+    const connection = await connectMysql(grant, request, target, open);
+    now = options.later ?? credentials;
+    return connection;
   }
 
   #greet(socket: Socket): void {
@@ -440,22 +453,55 @@ function refusals(bench: Bench): void {
 }
 
 function others(bench: Bench): void {
+  const running = async (connection: DatabaseConnection): Promise<ChannelReader> => {
+    const reader = new ChannelReader(connection.channel);
+    connection.channel.write(encodePacket(0, Buffer.from('\u0003select sleep(20)')));
+    const sleepers = `select count(*) from information_schema.processlist where id = ${connection.backendId} and info = 'select sleep(20)'`;
+    while ((await bench.server.run(sleepers)) !== '1\n');
+    return reader;
+  };
+  /** It answered, well before it would have slept. */
+  const stopped = async (reader: ChannelReader): Promise<void> => {
+    await reader.readExactly(5, AbortSignal.timeout(5000));
+  };
+
   test('cancel stops the statement and leaves the connection', async () => {
     const connection = await bench.connect('alice', await bench.certificate('alice'));
-    const { channel } = connection;
-    const reader = new ChannelReader(channel);
-    const startedAt = performance.now();
-    channel.write(encodePacket(0, Buffer.from('\u0003select sleep(20)')));
-    while (
-      (await bench.server.run(
-        "select count(*) from information_schema.processlist where info = 'select sleep(20)'",
-      )) !== '1\n'
-    );
+    const reader = await running(connection);
     await connection.cancel();
-    await reader.readExactly(5, AbortSignal.timeout(5000));
-    assert.ok(performance.now() - startedAt < 10_000);
+    await stopped(reader);
     reader.release();
-    channel.destroy();
+    connection.channel.destroy();
+  });
+
+  test('with a certificate that is over cancel fails and says so; another session of the user stops the statement by its number', async () => {
+    const good = await bench.certificate('alice');
+    const old = await bench.connect('alice', good, { later: await bench.expired('alice') });
+    const reader = await running(old);
+    await assert.rejects(old.cancel(), UpstreamError);
+    const fresh = await bench.connect('alice', good);
+    // Who pressed Ctrl-C leaves at once.
+    fresh.channel.destroy();
+    await fresh.stop?.(old.backendId ?? 0, 'query');
+    await stopped(reader);
+    const again = bench.server.run(`select count(*) from information_schema.processlist where id = ${old.backendId}`);
+    assert.equal(await again, '1\n', 'the session goes on');
+    await fresh.stop?.(old.backendId ?? 0, 'connection');
+    await fresh.stop?.(old.backendId ?? 0, 'query');
+    reader.release();
+    old.channel.destroy();
+  });
+
+  test("a number that somebody made up hits nobody whom this session's database user may not kill", async () => {
+    const victim = await bench.connect('bob', await bench.certificate('bob'));
+    const reader = await running(victim);
+    const lied = await bench.connect('alice', await bench.certificate('alice'));
+    for (const what of ['query', 'connection'] as const)
+      await assert.rejects(lied.stop?.(victim.backendId ?? 0, what) ?? Promise.resolve(), UpstreamError);
+    assert.equal(reader.buffered, 0, 'bob sleeps on');
+    reader.release();
+    victim.channel.destroy();
+    lied.channel.destroy();
   });
 
   test('health: version and capabilities, and the server holds nothing against this host', async () => {

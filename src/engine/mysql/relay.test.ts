@@ -8,7 +8,7 @@ import { encodeErr } from '../../protocol/mysql/err.ts';
 import { encodeOk, plainOk } from '../../protocol/mysql/ok.ts';
 import { encodePacket } from '../../protocol/mysql/packet.ts';
 import { encodeTrack } from '../../protocol/mysql/session-track.ts';
-import type { RelaySession } from '../engine.ts';
+import type { DatabaseConnection, RelaySession } from '../engine.ts';
 import { SessionIds, SHOWN_ID_BIT } from '../session-ids.ts';
 import { MysqlDatabase } from './database.ts';
 import { relayMysql } from './relay.ts';
@@ -71,11 +71,20 @@ const asked = (database: Peer): string[] =>
 type SetUp = {
   readonly channels?: ChannelPairOptions;
   readonly over?: Partial<RelaySession>;
+  readonly stop?: DatabaseConnection['stop'];
+  readonly cancel?: DatabaseConnection['cancel'];
   readonly clientEarly?: Buffer;
   readonly databaseEarly?: Buffer;
 };
 
-function setUp({ channels, over, clientEarly = Buffer.alloc(0), databaseEarly = Buffer.alloc(0) }: SetUp = {}) {
+function setUp({
+  channels,
+  over,
+  stop,
+  cancel,
+  clientEarly = Buffer.alloc(0),
+  databaseEarly = Buffer.alloc(0),
+}: SetUp = {}) {
   const live = liveSession({
     ...(channels === undefined ? {} : { channels }),
     request: {
@@ -101,6 +110,8 @@ function setUp({ channels, over, clientEarly = Buffer.alloc(0), databaseEarly = 
         track: undefined,
         early: databaseEarly,
       }),
+      ...(stop === undefined ? {} : { stop }),
+      ...(cancel === undefined ? {} : { cancel }),
     },
     over: {
       mayUse: (name) =>
@@ -337,6 +348,25 @@ const endings: readonly {
   },
 ];
 
+test('what could not be stopped is told: the statement may run on in the database', async () => {
+  const live = setUp({ cancel: () => Promise.reject(new Error('no certificate')) });
+  await live.say(query('select sleep(100)'));
+  live.end({ reason: 'locked', message: 'locked' });
+  const closed = await live.closed;
+  assert.equal(closed.refusal?.reason, 'locked');
+  assert.equal(closed.statementMayRunOn?.message, 'no certificate');
+  assert.deepEqual(heard(live.client), ['1:1045'], 'the client does not wait for it');
+});
+
+test('a statement that ended by itself does not run on', async () => {
+  const live = setUp({ cancel: () => Promise.reject(new Error('no certificate')) });
+  await live.say(query('select 1'));
+  await live.answer(resultHead, row(3, 'abc').subarray(0, 6));
+  live.end({ reason: 'locked', message: 'locked' });
+  await live.answer(row(3, 'abc').subarray(6), rowsEnd(4));
+  assert.equal((await live.closed).statementMayRunOn, undefined);
+});
+
 for (const { name, before, behind, word, cancelled } of endings) {
   test(`our last word has the number that the client waits for: ${name}`, async () => {
     const live = setUp();
@@ -354,8 +384,8 @@ for (const { name, before, behind, word, cancelled } of endings) {
 
 test("KILL of one's own session goes to the database with its own number; another person's is unknown", async () => {
   const ids = new SessionIds();
-  ids.of('alice', 'orders').register(SHOWN_ID_BIT + 7, 42, () => {});
-  ids.of('bob', 'orders').register(SHOWN_ID_BIT + 8, 43, () => {});
+  ids.of('alice', 'orders').register(SHOWN_ID_BIT + 7, 42, () => 'here');
+  ids.of('bob', 'orders').register(SHOWN_ID_BIT + 8, 43, () => 'here');
   const live = setUp({ over: { ids: ids.of('alice', 'orders') } });
   await live.say(query(`kill query ${SHOWN_ID_BIT + 7}`));
   await live.answer(ok());
@@ -375,6 +405,7 @@ test("KILL of one's own session goes to the database with its own number; anothe
 
 test('KILL of a session that may be at another agent: asked there once it is on record, and done', async () => {
   const asks: string[] = [];
+  const stops: string[] = [];
   let canAsk = true;
   const live = setUp({
     over: {
@@ -382,16 +413,22 @@ test('KILL of a session that may be at another agent: asked there once it is on 
         get canAsk() {
           return canAsk;
         },
-        ask: (shownId, what) => {
+        ask: (shownId, what, stop) => {
           asks.push(`${what} ${shownId - SHOWN_ID_BIT}`);
+          void stop(4711);
           return () => live.trace.push('asked');
         },
       },
+    },
+    stop: (id, what) => {
+      stops.push(`${what} ${id}`);
+      return Promise.resolve();
     },
   });
   await live.say(query(`KILL QUERY ${SHOWN_ID_BIT + 9}`));
   assert.deepEqual(live.trace, ['event TDB02I', 'event TDB10I', 'asked']);
   assert.deepEqual(asks, ['query 9']);
+  assert.deepEqual(stops, ['query 4711'], 'what the other agent leaves to this one, by the word that was said');
   assert.deepEqual(heard(live.client), ['1:ok']);
   const [kill] = live.recorder.of('TDB02I');
   assert.equal(kill?.['process_id'], SHOWN_ID_BIT + 9);

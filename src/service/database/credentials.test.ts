@@ -144,3 +144,13 @@ test('another trust of the server makes another context; a certificate for anoth
   stranger.state.wrongKey = true;
   await assert.rejects(stranger.cache.credentials(request), { code: 'DATABASE_CERTIFICATE_KEY' });
 });
+
+test('a certificate says when it is too late to sign in with it', async () => {
+  const { cache, clock } = setUp();
+  const credentials = await cache.credentials(request);
+  assert.ok(credentials.type === 'certificate');
+  clock.advance(10 * minute - 6000);
+  assert.equal(credentials.stillGood?.(), true);
+  clock.advance(2000);
+  assert.equal(credentials.stillGood?.(), false);
+});

@@ -66,7 +66,9 @@ export class DatabaseCredentialCache {
     if (file !== undefined) {
       return { type: 'password', secureContext: this.#serverContext(trust), password: await readPasswordFile(file) };
     }
-    return { type: 'certificate', secureContext: kept.secureContext };
+    const { secureContext, expiresMs } = kept;
+    const stillGood = (): boolean => this.#options.clock.now() < expiresMs - signInMs;
+    return { type: 'certificate', secureContext, stillGood };
   }
 
   /** A context that shows no certificate: for health checks. */
@@ -124,6 +126,9 @@ export class DatabaseCredentialCache {
     return context;
   }
 }
+
+/** A sign-in begun with a certificate that has less than this left may come too late for the database. */
+const signInMs = 5000;
 
 type Kept = { readonly secureContext: SecureContext; readonly renewAtMs: number; readonly expiresMs: number };
 

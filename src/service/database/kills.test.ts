@@ -6,7 +6,7 @@ import { SessionIds, SHOWN_ID_BIT, type StopOrder } from '../../engine/session-i
 import { MAX_OPENING_BYTES, type SessionOpening, verifyOpening } from '../../pki/opening.ts';
 import { silentLog } from '../../telemetry/log.ts';
 import { ManualClock } from '../../telemetry/manual-clock.ts';
-import { encodeKill, type KillMessage } from '../../tunnel/kill.ts';
+import { encodeKill, type KillAnswer, type KillMessage } from '../../tunnel/kill.ts';
 import { DEFAULT_MUX_LIMITS } from '../../tunnel/limits.ts';
 import { Kills } from './kills.ts';
 
@@ -16,7 +16,7 @@ const twin = await openingKit();
 const here = '44444444-4444-4444-8444-444444444444';
 const shown = SHOWN_ID_BIT + 5;
 
-function setUp(rate = 3) {
+function setUp(rate = 3, over: { by?: 'here' | 'asker'; answer?: () => Promise<KillAnswer | undefined> } = {}) {
   const clock = new ManualClock(NOW);
   const ids = new SessionIds();
   const stopped: string[] = [];
@@ -25,6 +25,7 @@ function setUp(rate = 3) {
     void ids.of(user, service).register(shown, 12, (order) => {
       stopped.push(`${user} ${service} ${order.what}`);
       orders.push(order);
+      return over.by ?? 'here';
     });
   live('alice', 'shop');
   live('alice', 'orders');
@@ -36,12 +37,15 @@ function setUp(rate = 3) {
     trust: { of: (type) => kit.trust(type === 'user' ? 'user' : 'host') },
     ids,
     killRatePerMinute: () => rate,
-    send: (message) => sent.push(message),
+    send: (message) => {
+      sent.push(message);
+      return over.answer?.() ?? Promise.resolve(undefined);
+    },
     onRefused: (proxy, code) => refused.push(`${proxy} ${code}`),
     clock,
     log: silentLog,
   });
-  const receive = (opening: Buffer, change: Partial<KillMessage> = {}): void =>
+  const receive = (opening: Buffer, change: Partial<KillMessage> = {}): KillAnswer | undefined =>
     kills.receive({ what: 'query', shownId: shown, number: 1, opening, ...change }, 'p:1');
   return { clock, kills, stopped, orders, sent, refused, receive };
 }
@@ -118,6 +122,8 @@ for (const { name, code, opening, change, laterMs } of forged) {
   });
 }
 
+const noStop = (): Promise<void> => assert.fail('nobody said that it is ours to stop');
+
 function flipped(bytes: Buffer): Buffer {
   bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
   return bytes;
@@ -136,10 +142,10 @@ function mine(world: ReturnType<typeof setUp>, bytes = kit.make()) {
 test('what a session asks carries its opening and a number of its own, and goes when it is told to', () => {
   const world = setUp();
   const { elsewhere, bytes } = mine(world);
-  const send = elsewhere.ask(shown, 'query');
+  const send = elsewhere.ask(shown, 'query', noStop);
   assert.deepEqual(world.sent, []);
   send();
-  elsewhere.ask(shown, 'connection')();
+  elsewhere.ask(shown, 'connection', noStop)();
   assert.deepEqual(world.sent, [
     { what: 'query', shownId: shown, number: 1, opening: bytes },
     { what: 'connection', shownId: shown, number: 2, opening: bytes },
@@ -165,9 +171,9 @@ test('a session does not ask with a certificate that has expired', () => {
 test('one person asks so many times in a minute, over all sessions; others are not kept from it', async () => {
   const world = setUp(2);
   const [one, other] = [mine(world), mine(world)];
-  one.elsewhere.ask(shown, 'query');
+  one.elsewhere.ask(shown, 'query', noStop);
   assert.equal(other.elsewhere.canAsk, true);
-  other.elsewhere.ask(shown, 'query');
+  other.elsewhere.ask(shown, 'query', noStop);
   assert.equal(one.elsewhere.canAsk, false);
   assert.equal(other.elsewhere.canAsk, false);
   const bobs = kit.make({ clientCertificateDer: await kit.certificate({ user: 'bob' }) });
@@ -182,3 +188,37 @@ test('the largest opening fits the header of a KILL', () => {
   const header = encodeKill({ what: 'query', shownId: shown, number: 1, opening });
   assert.ok(header.length <= DEFAULT_MUX_LIMITS.maxOpenBytes);
 });
+
+test('the agent that has the session says whether it is ours to stop, and the number in the database', () => {
+  assert.deepEqual(setUp().receive(kit.make()), { type: 'done' });
+  const world = setUp(3, { by: 'asker' });
+  const opening = kit.make();
+  assert.deepEqual(world.receive(opening), { type: 'yours', connectionId: 12 });
+  assert.equal(world.receive(opening), undefined, 'a copy is not answered');
+  assert.equal(world.receive(kit.make(), { number: 2, shownId: shown + 1 }), undefined, 'who has it not is silent');
+  assert.equal(world.receive(Buffer.from('x'), { number: 3 }), undefined, 'a forged one learns nothing');
+});
+
+type Answered = { readonly name: string; readonly answer: () => Promise<KillAnswer | undefined>; readonly want: readonly number[] }; // prettier-ignore
+const answers: readonly Answered[] = [
+  { name: 'no answer', answer: () => Promise.resolve(undefined), want: [] },
+  { name: 'done', answer: () => Promise.resolve({ type: 'done' }), want: [] },
+  { name: 'yours', answer: () => Promise.resolve({ type: 'yours', connectionId: 12 }), want: [12] },
+  // Whoever answers, a lying agent or a proxy by itself: it is one KILL of the word that was said, and the database judges it as for this session's database user.
+  { name: "somebody else's number", answer: () => Promise.resolve({ type: 'yours', connectionId: 4711 }), want: [4711] }, // prettier-ignore
+  { name: 'a tunnel that fails', answer: () => Promise.reject(new Error('lost')), want: [] },
+];
+for (const { name, answer, want } of answers) {
+  test(`what this agent does about an answer: ${name}`, async () => {
+    const world = setUp(3, { answer });
+    const { elsewhere } = mine(world);
+    const stopped: number[] = [];
+    const send = elsewhere.ask(shown, 'query', (id) => {
+      stopped.push(id);
+      return Promise.resolve();
+    });
+    send();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(stopped, want);
+  });
+}

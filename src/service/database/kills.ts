@@ -3,7 +3,7 @@ import { TesseraError } from '../../errors.ts';
 import { verifyOpening, type VerifiedOpening } from '../../pki/opening.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { KillMessage } from '../../tunnel/kill.ts';
+import type { KillAnswer, KillMessage } from '../../tunnel/kill.ts';
 import type { Trust } from '../trust.ts';
 import { ReplayGuard } from './replay.ts';
 
@@ -15,7 +15,7 @@ export type KillsOptions = {
   /** How often one person's sessions may ask in a minute; asked at each use. */
   readonly killRatePerMinute: () => number;
   /** `Dialer.kill`. */
-  readonly send: (message: KillMessage) => void;
+  readonly send: (message: KillMessage) => Promise<KillAnswer | undefined>;
   /** An opening that no honest agent shows through an honest proxy, or a late one. */
   readonly onRefused: (proxyAddress: string, code: string, message: string) => void;
   readonly clock: Clock;
@@ -24,7 +24,9 @@ export type KillsOptions = {
 
 /**
  * KILLs that find their session at another agent (decision 0012). What a session here asks of others carries its own opening, by which they know whose it is; what others ask is
- * believed for an opening as fresh as a session's, once, and reaches the same person's sessions with the same database alone.
+ * believed for an opening as fresh as a session's, once, and reaches the same person's sessions with the same database alone. The agent of a session that can not sign in to the
+ * database any more answers with the database's number of it, and the agent that asks stops it, as its own session's database user. That number is believed as it comes: it reaches what that
+ * database user may kill, with the word that the person said, once a question.
  */
 export class Kills {
   readonly #options: KillsOptions;
@@ -47,31 +49,46 @@ export class Kills {
       get canAsk() {
         return canAsk();
       },
-      ask: (shownId, what) => {
+      ask: (shownId, what, stop) => {
         this.#asked.set(user, (this.#asked.get(user) ?? 0) + 1);
         this.#number = (this.#number + 1) >>> 0;
         const message = { what, shownId, number: this.#number, opening: bytes };
-        return () => this.#options.send(message);
+        return () => void this.#ask(message, stop, opening.sessionId);
       },
     };
   }
 
-  /** For `Dialer.onKill`. Never throws. */
-  receive(message: KillMessage, proxyAddress: string): void {
+  /** Sends the question, and does what the answer leaves to this agent. Never rejects. */
+  async #ask(message: KillMessage, stop: (connectionId: number) => Promise<void>, sid: string): Promise<void> {
+    const { send, log } = this.#options;
+    try {
+      const answer = await send(message);
+      if (answer?.type !== 'yours') return;
+      await stop(answer.connectionId);
+      log.info({ sid, connection_id: answer.connectionId }, 'stopped for another agent, as a KILL asked');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown fault';
+      log.warn({ err: error, sid }, `a running statement could not be stopped: ${reason}`);
+    }
+  }
+
+  /** For `Dialer.onKill`: what is answered, undefined when the session is not here, or the question not to be followed. Never throws. */
+  receive(message: KillMessage, proxyAddress: string): KillAnswer | undefined {
     const { log, onRefused } = this.#options;
     try {
-      this.#follow(message);
+      return this.#follow(message);
     } catch (error) {
       const known = error instanceof TesseraError;
       const text = known ? error.message : 'the opening can not be verified';
       log.warn({ reason: text, proxy: proxyAddress }, 'a KILL of another agent was refused');
       onRefused(proxyAddress, known ? error.code : 'OPENING_UNVERIFIABLE', text);
+      return undefined;
     }
   }
 
-  #follow({ what, shownId, number, opening: bytes }: KillMessage): void {
+  #follow({ what, shownId, number, opening: bytes }: KillMessage): KillAnswer | undefined {
     const { hostId, trust, ids, clock, log } = this.#options;
-    if (!isShownId(shownId)) return;
+    if (!isShownId(shownId)) return undefined;
     const { opening, client } = verifyOpening(bytes, {
       hostAuthorities: trust.of('host'),
       userAuthorities: trust.of('user'),
@@ -80,16 +97,18 @@ export class Kills {
     });
     const { sessionId, clientAddress } = opening;
     // A copy comes through every proxy.
-    if (this.#seen.admit(`${sessionId} ${number}`, clock.now()) !== 'fresh') return;
+    if (this.#seen.admit(`${sessionId} ${number}`, clock.now()) !== 'fresh') return undefined;
     const { user, route } = client.identity;
-    const found = ids.of(user, route.service).stop(shownId, {
+    const answer = ids.of(user, route.service).stop(shownId, {
       what,
       shownId,
       sessionId,
       clientAddress,
       ...(route.databaseUser === undefined ? {} : { databaseUser: route.databaseUser }),
     });
+    const found = answer?.type ?? 'none';
     log.debug({ user, db_service: route.service, asked_by: sessionId, found }, 'a KILL of another agent');
+    return answer;
   }
 
   #left(user: string): number {

@@ -126,7 +126,7 @@ function setUp() {
     }),
     cancelKeys: new CancelKeys(1),
     factsOf: () => facts,
-    sendKill: () => {},
+    sendKill: () => Promise.resolve(undefined),
     writer,
     decide: () => ({ type: 'Denial', reason: 'access-denied', message: 'no', audit: 'test' }),
     onPolicyChange: () => () => {},

@@ -17,7 +17,7 @@ import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { CancelMessage } from '../../tunnel/cancel.ts';
 import type { IncomingSession } from '../../tunnel/dialer.ts';
-import type { KillMessage } from '../../tunnel/kill.ts';
+import type { KillAnswer, KillMessage } from '../../tunnel/kill.ts';
 import type { RejectReason } from '../../tunnel/tunnel.ts';
 import type { Channel } from '../../wire/channel.ts';
 import { RefusalTrail } from '../refusal-trail.ts';
@@ -38,7 +38,7 @@ export type SessionsOptions = {
   /** What is known of a database's server. */
   readonly factsOf: (databaseName: string) => ServerFacts | undefined;
   /** Asks other agents for a session that is not here. */
-  readonly sendKill: (message: KillMessage) => void;
+  readonly sendKill: (message: KillMessage) => Promise<KillAnswer | undefined>;
   readonly writer: AuditWriter;
   /** Who may: authorize() over the cluster cache as it is now. */
   readonly decide: (question: Question) => Grant | Denial;
@@ -127,8 +127,8 @@ export class Sessions {
   }
 
   /** For `Dialer.onKill`. Never throws. */
-  kill(message: KillMessage, proxyAddress: string): void {
-    this.#kills.receive(message, proxyAddress);
+  kill(message: KillMessage, proxyAddress: string): KillAnswer | undefined {
+    return this.#kills.receive(message, proxyAddress);
   }
 
   /** No new sessions. Resolves when the last one ended, or when they were told to end because the time is over. */

@@ -233,7 +233,7 @@ export class Gateway {
           `agent ${type}`,
         );
       },
-      onKill: (message, from) => void this.#kills.relay(message, from),
+      onKill: (message, from) => this.#kills.relay(message, from),
       onFault: (error) => log.error({ err: error }, 'a tunnel callback failed inside'),
     });
   }

@@ -19,7 +19,10 @@ function setUp(killRatePerMinute = 100) {
   const relay = new KillRelay({
     killRatePerMinute,
     trust: kit.trust,
-    send: (databaseName, message, askedBy) => sent.push({ databaseName, message, askedBy }),
+    send: (databaseName, message, askedBy) => {
+      sent.push({ databaseName, message, askedBy });
+      return Promise.resolve({ type: 'yours', connectionId: 12 });
+    },
     onLimited: () => (limited += 1),
     clock,
     log: silentLog,
@@ -38,7 +41,8 @@ const kill = (opening: Buffer, change: Partial<KillMessage> = {}): KillMessage =
 test('an honest one goes to the agents of the database that the certificate names, but not back', async () => {
   const { relay, sent } = setUp();
   const message = kill(kit.make());
-  await relay.relay(message, agent);
+  const answer = await relay.relay(message, agent);
+  assert.deepEqual(answer, { type: 'yours', connectionId: 12 }, 'what the others said goes back');
   assert.deepEqual(sent, [{ databaseName: 'shop', message, askedBy: AGENT }]);
 });
 
@@ -56,7 +60,7 @@ for (const { name, message, from = agent, laterMs = 0 } of rows) {
     const { relay, sent, clock, limited } = setUp();
     const what = await message();
     clock.advance(laterMs);
-    await relay.relay(what, from);
+    assert.equal(await relay.relay(what, from), undefined);
     assert.deepEqual(sent, []);
     assert.equal(limited(), 0);
   });

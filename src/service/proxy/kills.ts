@@ -6,13 +6,13 @@ import type { TrustedAuthorities } from '../../pki/trust.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentIdentity } from '../../tunnel/agent-tunnel.ts';
-import type { KillMessage } from '../../tunnel/kill.ts';
+import type { KillAnswer, KillMessage } from '../../tunnel/kill.ts';
 
 export type KillRelayOptions = {
   readonly killRatePerMinute: number;
   readonly trust: (type: 'user' | 'host') => TrustedAuthorities;
   /** `Hub.kill`. */
-  readonly send: (databaseName: string, message: KillMessage, askedBy: string) => void;
+  readonly send: (databaseName: string, message: KillMessage, askedBy: string) => Promise<KillAnswer | undefined>;
   readonly onLimited: () => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,7 +20,7 @@ export type KillRelayOptions = {
 
 /**
  * Passes KILLs of sessions that an agent does not have on to the other agents of that database. What entitles is the opening of the session that asks: fresh, for the very agent
- * that shows it, with a person's certificate, whose route says which database. The agents verify it again; nobody is told what became of it.
+ * that shows it, with a person's certificate, whose route says which database. The agents verify it again; the first answer of one of them goes back to the agent that asks.
  */
 export class KillRelay {
   readonly #options: KillRelayOptions;
@@ -36,25 +36,26 @@ export class KillRelay {
     this.#limiter = limiter(killRatePerMinute);
   }
 
-  /** For `Hub.onKill`. Resolves when it was passed on or dropped; never rejects. */
-  async relay(message: KillMessage, { hostId }: AgentIdentity): Promise<void> {
+  /** For `Hub.onKill`. Resolves with what goes back, undefined when it was dropped or nobody answered in time; never rejects. */
+  async relay(message: KillMessage, { hostId }: AgentIdentity): Promise<KillAnswer | undefined> {
     const { onLimited, log } = this.#options;
     try {
       await this.#limiter.consume(hostId);
     } catch {
       onLimited();
-      return;
+      return undefined;
     }
     try {
-      this.#passOn(message, hostId);
+      return await this.#passOn(message, hostId);
     } catch (error) {
       const reason = error instanceof TesseraError ? error.code : 'internal';
       log.warn({ agent: hostId, reason, err: error }, 'a KILL of an agent was not passed on');
+      return undefined;
     }
   }
 
-  #passOn(message: KillMessage, hostId: string): void {
-    if (!isShownId(message.shownId)) return;
+  async #passOn(message: KillMessage, hostId: string): Promise<KillAnswer | undefined> {
+    if (!isShownId(message.shownId)) return undefined;
     const { trust, clock, send } = this.#options;
     const { client } = verifyOpening(message.opening, {
       hostAuthorities: trust('host'),
@@ -62,7 +63,7 @@ export class KillRelay {
       nowMs: clock.now(),
       agentHostId: hostId,
     });
-    send(client.identity.route.service, message, hostId);
+    return await send(client.identity.route.service, message, hostId);
   }
 }
 
