@@ -94,11 +94,7 @@ export class Gateway {
       instruments,
       lockGraceMs: () => this.#config.limits.lockGraceMs,
     });
-    this.#cancel = new CancelRelay({
-      cancelRatePerMinute: config.limits.cancelRatePerMinute,
-      send: (tag, message) => this.hub.cancel(tag, message),
-      onLimited: () => this.#limited('cancel'),
-    });
+    this.#cancel = this.#makeCancelRelay();
     this.#kills = this.#makeKills();
     this.#clients = this.#makeClientDoor();
     this.#https = new Https({
@@ -257,6 +253,14 @@ export class Gateway {
     });
     const onSocket = (socket: Socket): void => this.#frontDoor.accept(socket, port);
     return new Listener({ setting: 'proxy_service.mysql_listen_addr', address, onSocket }, this.#deps.log);
+  }
+
+  #makeCancelRelay(): CancelRelay {
+    return new CancelRelay({
+      cancelRatePerMinute: this.#config.limits.cancelRatePerMinute,
+      send: (tag, message) => this.hub.cancel(tag, message),
+      onLimited: () => this.#limited('cancel'),
+    });
   }
 
   #makeTrail(): RefusalTrail {
