@@ -15,6 +15,7 @@ import { mariadb1011, mysql9, type MysqlBinaries } from '../servers/mysql-binari
 const rounds = 16;
 const sleepSeconds = 9;
 const interruptedAfterMs = 7000;
+const shortSeconds = 15;
 
 for (const binaries of [mysql9(), mariadb1011()]) {
   if (typeof binaries === 'string') test('KILL between agents', { skip: binaries }, () => undefined);
@@ -84,6 +85,39 @@ function kills(binaries: MysqlBinaries): void {
     await waitForAudit(cluster, 'the eight KILLs', (events) => (killsOf(events, 'bob') === 8 ? true : undefined));
     await sleep(500);
     assert.equal(readAuditLog(cluster).filter(isKilled).length, before);
+  });
+
+  test('a session whose database certificate is over is stopped by the agent that asks', async () => {
+    const carol = await cluster.addPerson('carol', ['--roles=access', '--db-users=reader', '--db-names=*']);
+    // A database certificate lives no longer than the person's.
+    await carol.login(`--ttl=${shortSeconds}s`);
+    const old = await mysqlAddress(carol, 'goods', 'reader', 'shop');
+    const signedInMs = performance.now();
+    const victims = await Promise.all(Array.from({ length: 10 }, (_, index) => MysqlWire.open(at(old, index % 2))));
+    for (const victim of victims) victim.send(victim.queryPayload('select sleep(40)'));
+    await sleep(shortSeconds * 1000 + 500 - (performance.now() - signedInMs));
+    await carol.login();
+    const fresh = await mysqlAddress(carol, 'goods', 'reader', 'shop');
+    for (const [index, victim] of victims.entries()) {
+      const what = index < 5 ? 'query' : 'connection';
+      const killer = await MysqlWire.open(at(fresh, index % 2));
+      await killer.query(`kill ${what} ${victim.greeting.connectionId}`);
+      killer.close();
+      const beganMs = performance.now();
+      assertStopped(await victim.answer('result').catch(() => []), what);
+      assert.ok(performance.now() - beganMs < 3000, 'stopped');
+      victim.close();
+    }
+    const killed = await waitForAudit(cluster, 'one at another agent', (events) => {
+      const hers = events.filter((event) => isKilled(event) && event['user'] === 'carol');
+      return hers.length > 0 ? hers : undefined;
+    });
+    for (const event of killed) assert.equal(event['stopped_by'], 'asking_agent');
+    const sleepers = "select count(*) from information_schema.processlist where info = 'select sleep(40)'";
+    for (let tries = 0; (await cluster.mysql('goods').run(sleepers)) !== '0\n'; tries++) {
+      assert.ok(tries < 30, 'nothing sleeps on in the server');
+      await sleep(100);
+    }
   });
 
   async function signIn(name: string): Promise<MysqlAddress> {
