@@ -13,7 +13,7 @@ const forbidden: Refusal = { reason: 'access-denied', message: 'forbidden' };
 
 /**
  * Of the client: `ask` goes on, `map x` goes on as another line, `no x` is refused, `own` makes a request of ours, `end` ends the session, `wrong` is malformed; a line that is not whole
- * is kept back. Of the database: `own` makes a request of ours and is not passed on, `end` ends the session, anything else is an answer; a chunk without a newline at its end stands in a message.
+ * is kept back. Of the database: `own` makes a request of ours and is not passed on, `end` ends the session, `wrong` is malformed, anything else is an answer; a chunk without a newline at its end stands in a message.
  */
 class Lines implements Dialogue {
   dirty = false;
@@ -67,6 +67,7 @@ class Lines implements Dialogue {
       return empty;
     }
     if (text === 'end\n') this.mustEnd = forbidden;
+    if (text === 'wrong\n') throw new ProtocolError('TEST_WRONG', 'a wrong answer');
     this.running = Math.max(0, this.running - text.split('\n').length + 1);
     return chunk;
   }
@@ -256,6 +257,17 @@ test('a malformed line is recorded as such, and none of its chunk goes on', asyn
   assert.equal(asked(live), '');
   assert.equal(heard(live), 'bye protocol-error\n');
   assert.deepEqual(live.recorder.codes(), ['TDB02I', 'TDB02I', 'TDB06I']);
+});
+
+test("a malformed answer is recorded as the database's, and is not passed on", async () => {
+  const live = setUp();
+  await live.say('ask 1\n');
+  await live.answer('wrong\n');
+  assert.equal((await live.closed).refusal?.reason, 'internal');
+  await settle();
+  assert.equal(heard(live), 'bye internal\n');
+  assert.deepEqual(live.recorder.codes(), ['TDB02I', 'TDB06I']);
+  assert.equal(live.recorder.of('TDB06I')[0]?.['from'], 'database');
 });
 
 test('too much unanswered: the client is not read until answers come', async () => {

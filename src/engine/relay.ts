@@ -206,7 +206,7 @@ class Relay {
       bytes = this.#dialogue.fromDatabase(chunk);
       requests = this.#dialogue.takeRequests();
     } catch (error) {
-      this.#databaseFault(error);
+      this.#databaseFault(error, chunk);
       return;
     }
     let free = bytes.length === 0 || client.write(bytes);
@@ -278,7 +278,7 @@ class Relay {
   #fault(error: unknown, chunk: Buffer | undefined): void {
     if (this.#done) return;
     if (error instanceof ProtocolError) {
-      this.#recordMalformed(error, chunk);
+      this.#recordMalformed(error, chunk ?? empty, 'client');
       this.#refuse({ reason: 'protocol-error', message: error.publicMessage });
       return;
     }
@@ -291,9 +291,9 @@ class Relay {
     this.#refuse(refusal, error instanceof Error ? error : new Error('unknown fault'));
   }
 
-  #recordMalformed(error: ProtocolError, chunk: Buffer | undefined): void {
+  #recordMalformed(error: ProtocolError, chunk: Buffer, from: 'client' | 'database'): void {
     try {
-      recordMalformed(this.#session.recorder, error, chunk ?? empty);
+      recordMalformed(this.#session.recorder, error, { chunk, from });
     } catch {
       // The session ends with the protocol error anyway; its end is recorded, or fails loudly, in session.ts.
     }
@@ -316,7 +316,8 @@ class Relay {
   }
 
   /** The database broke its own protocol. Its bytes of this chunk are not passed on. */
-  #databaseFault(error: unknown): void {
+  #databaseFault(error: unknown, chunk: Buffer): void {
+    if (error instanceof ProtocolError) this.#recordMalformed(error, chunk, 'database');
     const cause = error instanceof Error ? error : new Error('unknown fault');
     const refusal: Refusal =
       error instanceof StorageError

@@ -73,12 +73,17 @@ export function recordKilled(
   });
 }
 
-/** The client sent what its protocol does not allow: why, and how the bytes begin that were not forwarded. */
-export function recordMalformed(recorder: Recorder, error: ProtocolError, bytes: Buffer): void {
+/** One side sent what its protocol does not allow: why, and how the bytes begin that were not forwarded. */
+export function recordMalformed(
+  recorder: Recorder,
+  error: ProtocolError,
+  { chunk, from }: { readonly chunk: Buffer; readonly from: 'client' | 'database' },
+): void {
   recorder.write('db.session.malformed_packet', 'TDB06I', {
     error: error.message,
     error_code: error.code,
-    payload: bytes.subarray(0, maxMalformedBytes).toString('base64'),
+    from,
+    payload: chunk.subarray(0, maxMalformedBytes).toString('base64'),
   });
 }
 
