@@ -461,7 +461,7 @@ const changes: readonly {
     to: 'shop',
     identity: boundRoute,
     want: 'access-denied',
-    says: /for database name "orders" alone.*tsh db login orders" without --db-name/,
+    says: /for database name "orders" alone.*tsh db login orders --db-name="/,
   },
   { name: "the certificate's own name", to: 'orders', identity: boundRoute, want: undefined },
   {

@@ -330,8 +330,8 @@ class Session {
     return {
       ...refusal,
       hint: bound
-        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone; if your roles allow more (tsh db ls -v), run "tsh db login ${route.service}" without --db-name`
-        : 'db_names of your roles say which names you may use: run "tsh db ls"',
+        ? `your certificate is for database name ${JSON.stringify(route.databaseName)} alone; if your roles allow more (tsh db ls -v), run "tsh db login ${route.service} --db-name=" (no name)`
+        : 'db_names of your roles say which names you may use: run "tsh db ls -v"',
     };
   }
 

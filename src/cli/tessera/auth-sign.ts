@@ -56,6 +56,7 @@ and pg_hba.conf (no earlier line may match):
 MySQL and MariaDB, my.cnf:
 
   [mysqld]
+  require_secure_transport = ON
   ssl_cert = ${file}.crt
   ssl_key = ${file}.key
   ssl_ca = ${file}.cas

@@ -89,14 +89,22 @@ function snippet(role: 'db' | 'proxy', token: string, pins: readonly string[], p
   const head = ['version: v1', 'tessera:', `  join_token: ${token}`, `  ca_pin: ${pin}`];
   const rest =
     role === 'proxy'
-      ? ['  auth_server: <auth machine>:3025', 'proxy_service:', '  enabled: yes', '  public_addr: <public name>:3080']
+      ? [
+          '  auth_server: <auth machine>:3025',
+          'proxy_service:',
+          '  enabled: yes',
+          '  public_addr: <public name>:3080',
+          '  # for MySQL and MariaDB:',
+          '  # mysql_listen_addr: 0.0.0.0:3036',
+          '  # mysql_public_addr: <public name>:3036',
+        ]
       : [
           `  proxy_server: ${proxy === '' ? '<public name>:3080' : proxy}`,
           'db_service:',
           '  enabled: yes',
           '  databases:',
           '    - name: orders',
-          '      protocol: postgres',
+          '      protocol: postgres      # or mysql, for MariaDB too',
           '      uri: localhost:5432',
         ];
   return [

@@ -155,7 +155,7 @@ function proxyOption(command: Command): Command {
 export function routeOptions(command: Command): Command {
   const withRoute = proxyOption(command)
     .option('-u, --db-user <name>', 'database user; inferred when your roles allow only one')
-    .option('-n, --db-name <name>', 'database name; inferred when your roles allow only one')
+    .option('-n, --db-name <name>', 'database name; inferred when your roles allow only one; --db-name= forgets it')
     .option('--labels <k=v,...>', 'choose by labels');
   return withRoute.option('--search <words>', 'choose by words in name, description or labels');
 }
