@@ -22,3 +22,6 @@ export async function withOutcome(closed: Closed, stopping: Promise<Error | unde
   const failed = await stopping;
   return failed === undefined ? closed : { ...closed, statementMayRunOn: failed };
 }
+
+/** How long a client may hang inside a message before a session that must end is cut. */
+export const boundaryWaitMs = 2000;

@@ -3,7 +3,7 @@ import type { Timer } from '../telemetry/clock.ts';
 import { Held } from '../wire/held.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { Closed, Refusal, RelaySession } from './engine.ts';
-import { askToStop, auditUnavailable, withOutcome } from './relay-ending.ts';
+import { askToStop, auditUnavailable, boundaryWaitMs, withOutcome } from './relay-ending.ts';
 import { recordMalformed } from './session-events.ts';
 import { shutdownRefusal } from './session-watch.ts';
 
@@ -173,8 +173,13 @@ class Relay {
   /** The chunk recorded last is in the journal: the database gets what is for it, the client what is due to it. */
   #forward(chunk: Buffer): void {
     const { client, database } = this.#session;
-    let free = this.#passing.length === 0 || database.channel.write(this.#passing);
-    if (this.#requests !== undefined) free = database.channel.write(this.#requests) && free;
+    const passing = this.#passing;
+    const requests = this.#requests;
+    // An idle session must not keep alive the buffer that its last chunk is a part of.
+    this.#passing = empty;
+    this.#requests = undefined;
+    let free = passing.length === 0 || database.channel.write(passing);
+    if (requests !== undefined) free = database.channel.write(requests) && free;
     const answers = this.#dialogue.takeAnswers();
     const heard = answers === undefined || client.write(answers);
     if (!heard) this.#owedForAnswers += chunk.length;
@@ -338,11 +343,8 @@ class Relay {
     this.#refusalCause = cause;
     this.#dropHeld();
     if (this.#dialogue.running > 0) this.#stopping = askToStop(this.#session.database);
-    if (this.#atBoundary) {
-      this.#sayEnd(refusal);
-      return;
-    }
-    this.#endingTimer = this.#session.clock.after(boundaryWaitMs, () => this.#cut(refusal), { background: true });
+    if (this.#atBoundary) this.#sayEnd(refusal);
+    else this.#endingTimer = this.#session.clock.after(boundaryWaitMs, () => this.#cut(refusal), { background: true });
   }
 
   /** Bytes of the client that wait here, unconsumed. */
@@ -395,5 +397,3 @@ const empty = Buffer.alloc(0);
 
 /** How long results may wait for a statement to ride with. */
 const resultsDelayMs = 50;
-/** How long a client may hang inside a message before a session that must end is cut. */
-const boundaryWaitMs = 2000;
