@@ -10,7 +10,8 @@ import { rolesOf, sessionOptions } from './session.ts';
 const maxNameLength = 512;
 /** Default of `maxLockAgeMs`. */
 const defaultMaxLockAgeMs = 5 * 60_000;
-const hint = 'run "tsh db ls" to see which databases, users and names you may use, or ask an administrator for a role';
+const hint =
+  'run "tsh db ls -v" to see which databases, users and names you may use, or ask an administrator for a role';
 
 /** The whole decision but the making of the Grant: the options of the session, or why not. The order is that of `authorize`. */
 export function decide(request: AuthorizeRequest): SessionOptions | Denial {

@@ -9,6 +9,18 @@ const rows = [
     event: { event: 'db.session.result', command: 'SELECT 1', rows: 1, duration_ms: 1.234 },
     want: 'SELECT, 1 row, 1.2 ms',
   },
+  {
+    event: { event: 'db.session.result', outcome: 'unanswered', rows: 0, duration_ms: 2415 },
+    want: 'unanswered, 0 rows, 2415 ms',
+  },
+  {
+    event: { event: 'db.session.result', rows: 0, local_infile: { file_name: '/etc/x', bytes: 17, refused: false } },
+    want: 'file /etc/x (17 bytes), 0 rows',
+  },
+  {
+    event: { event: 'db.session.result', rows: 0, local_infile: { file_name: '/etc/x', bytes: 0, refused: true } },
+    want: 'file /etc/x (refused), 0 rows',
+  },
   { event: { event: 'db.session.result', error: 'relation', error_code: '42P01' }, want: '42P01: relation' },
   { event: { event: 'db.session.start', error: 'access denied' }, want: 'access denied' },
   { event: { event: 'lock.created', target: { user: 'alice' }, message: 'lost' }, want: 'user=alice lost' },

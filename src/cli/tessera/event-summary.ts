@@ -50,12 +50,24 @@ function result(event: unknown): string {
   return [
     // PostgreSQL's tag ends with the count: `SELECT 1`, `INSERT 0 1`.
     textAt(event, 'command').replace(/( \d+)+$/, ''),
+    UNFINISHED.has(textAt(event, 'outcome')) ? textAt(event, 'outcome') : '',
+    sentFile(at(event, 'local_infile')),
     rows === '' ? '' : `${rows} ${rows === '1' ? 'row' : 'rows'}`,
     Number.isFinite(ms) && ms > 0 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : '',
     textAt(event, 'error_code'),
   ]
     .filter((part) => part !== '')
     .join(', ');
+}
+
+/** Without these words a statement that was cut off would look like one that gave no rows. */
+const UNFINISHED = new Set(['unanswered', 'skipped']);
+
+/** A file of the client's machine that the database asked for. */
+function sentFile(file: unknown): string {
+  if (file === undefined) return '';
+  const size = textAt(file, 'refused') === 'true' ? 'refused' : `${textAt(file, 'bytes')} bytes`;
+  return `file ${textAt(file, 'file_name')} (${size})`;
 }
 
 function certificate(event: unknown): string {
