@@ -74,7 +74,7 @@ function answerOf(stream: TunnelStream, { clock, acceptTimeoutMs, signal }: Agen
 const NO_AGENT: Refusal = {
   reason: 'no-agent',
   message: 'no database service that serves this database can be reached now',
-  hint: 'try again; "tsh db ls" shows which databases are healthy',
+  hint: 'try again; "tsh db ls -v" shows which databases are healthy',
 };
 const REFUSED: Refusal = {
   reason: 'internal',
