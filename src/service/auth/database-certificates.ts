@@ -31,7 +31,7 @@ export async function issueDatabaseCertificate(
       agentHostId: caller.hostId,
       maxAgeMs: MAX_OPENING_AGE_MS,
     });
-    await requireAccess(request, verified, caller.hostId, context);
+    const roles = await requireAccess(request, verified, caller.hostId, context);
     const { client, opening } = verified;
     const ttlMs = Math.min(DATABASE_TTL_MS, client.notAfterMs - context.clock.now());
     const issued = await issueForDatabaseUser(
@@ -44,7 +44,7 @@ export async function issueDatabaseCertificate(
       { publicKey: request.publicKey, ttlMs, caller },
       context,
     );
-    return { certificate: issued.pem, expires: new Date(issued.notAfterMs).toISOString() };
+    return { certificate: issued.pem, expires: new Date(issued.notAfterMs).toISOString(), roles: [...roles] };
   } catch (error) {
     if (error instanceof LoginError) {
       const who = {
@@ -74,7 +74,7 @@ async function requireAccess(
   verified: VerifiedOpening,
   hostId: string,
   context: AuthContext,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { client, opening } = verified;
   const { service } = client.identity.route;
   const database = await servedDatabase(hostId, service, context);
@@ -114,4 +114,5 @@ async function requireAccess(
     });
     if ('type' in decided) throw new LoginError('DATABASE_DENIED', decided.message);
   }
+  return [...roles.keys()];
 }

@@ -35,7 +35,8 @@ export class AuthCalls {
         { ...request, opening: new Uint8Array(request.opening), publicKey: new Uint8Array(request.publicKey) },
         { timeoutMs: issueTimeoutMs },
       );
-      return answer.certificate;
+      const { certificate, roles } = answer;
+      return { certificate, roles };
     } catch (error) {
       const cause = fromConnectError(error);
       const publicMessage =

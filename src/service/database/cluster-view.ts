@@ -1,3 +1,4 @@
+import type { UserIdentity } from '../../resource/identity.ts';
 import { authorize, type Denial, type Grant } from '../../access/grant.ts';
 import type { AuthorityType } from '../../resource/resource.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -51,12 +52,12 @@ export class ClusterView {
     return () => void this.#listeners.delete(listener);
   };
 
-  readonly decide = ({ opening, database, request }: Question): Grant | Denial => {
+  readonly decide = ({ opening, database, request, rolesInForce }: Question): Grant | Denial => {
     const { cache, identity, clock, maxLockAgeMs } = this.#options;
     const preference = cache.preference();
     if (!this.#filled || preference === undefined) return notFilled;
     return authorize({
-      identity: opening.client.identity,
+      identity: withRoles(opening.client.identity, rolesInForce),
       certificate: opening.client,
       roleByName: (name) => cache.role(name),
       database,
@@ -96,6 +97,13 @@ export class ClusterView {
         log.error({ err: error, authority: type }, 'new authorities could not be kept on disk'),
       );
   }
+}
+
+/** Never more than the certificate says. */
+function withRoles(identity: UserIdentity, inForce: readonly string[] | undefined): UserIdentity {
+  return inForce === undefined
+    ? identity
+    : { ...identity, roles: identity.roles.filter((role) => inForce.includes(role)) };
 }
 
 /** `1.2.3.4:5` or `[::1]:5` without the port. */

@@ -46,7 +46,7 @@ function setUp() {
         ttlMs: 10 * minute,
         nowMs: clock.now(),
       });
-      return pem;
+      return { certificate: pem, roles: ['access'] };
     },
   });
   return { clock, state, cache };
@@ -57,6 +57,7 @@ test('many at once ask once; later ones are served from what is kept', async () 
   const all = await Promise.all(Array.from({ length: 8 }, () => cache.credentials(request)));
   assert.equal(state.asked, 1);
   assert.equal(new Set(all.map((credentials) => credentials.secureContext)).size, 1);
+  assert.deepEqual(all[7]?.rolesInForce, ['access']);
   await cache.credentials({ ...request, opening: Buffer.from('another') });
   assert.equal(state.asked, 1);
 });

@@ -13,13 +13,13 @@ import type { Log } from '../../telemetry/log.ts';
 import { readPasswordFile } from './password-file.ts';
 import { databaseContext, type ServerTrust, serverTrustOf } from './tls-context.ts';
 
-/** Asks Auth for a database certificate (IssueDatabaseCertificate). `opening` is the session opening as the proxy signed it. Returns PEM. */
+/** Asks Auth for a database certificate (IssueDatabaseCertificate). `opening` is the session opening as the proxy signed it. Returns PEM, and which of the person's roles are in force still; none: not told. */
 export type IssueCertificate = (request: {
   readonly opening: Buffer;
   readonly publicKey: Buffer;
   readonly databaseUser: string;
   readonly databaseName: string;
-}) => Promise<string>;
+}) => Promise<{ readonly certificate: string; readonly roles: readonly string[] }>;
 
 export type CredentialsOptions = {
   readonly issue: IssueCertificate;
@@ -58,17 +58,19 @@ export class DatabaseCredentialCache {
   }
 
   /** Throws what Auth's refusal became, UpstreamError when Auth is away, LoginError for a bad password file. */
-  async credentials(request: CredentialRequest): Promise<DatabaseCredentials> {
+  async credentials(request: CredentialRequest): Promise<DatabaseCredentials & RolesInForce> {
     const trust = serverTrustOf(request.database, this.#options.databaseAuthorities());
     // Also where a password signs in: Auth authorizes the person again, or there is none.
     const kept = await this.#certificate(request, trust);
     const file = request.database.spec.password_file;
     if (file !== undefined) {
-      return { type: 'password', secureContext: this.#serverContext(trust), password: await readPasswordFile(file) };
+      const password = await readPasswordFile(file);
+      return { type: 'password', secureContext: this.#serverContext(trust), password, rolesInForce: kept.roles };
     }
     const { secureContext, expiresMs } = kept;
+    const rolesInForce = kept.roles;
     const stillGood = (): boolean => this.#options.clock.now() < expiresMs - signInMs;
-    return { type: 'certificate', secureContext, stillGood };
+    return { type: 'certificate', secureContext, stillGood, rolesInForce };
   }
 
   /** A context that shows no certificate: for health checks. */
@@ -109,10 +111,15 @@ export class DatabaseCredentialCache {
   async #issue(key: string, request: CredentialRequest, trust: ServerTrust): Promise<Kept> {
     const { privateKeyPem, publicKeyDer } = generateKeyPair();
     const { opening, databaseUser, databaseName } = request;
-    const certificate = await this.#options.issue({ opening, publicKey: publicKeyDer, databaseUser, databaseName });
+    const { certificate, roles } = await this.#options.issue({
+      opening,
+      publicKey: publicKeyDer,
+      databaseUser,
+      databaseName,
+    });
     const { fromMs, expiresMs } = validity(certificate, publicKeyDer);
     const secureContext = databaseContext(trust, { certificate, privateKeyPem });
-    const kept = { secureContext, expiresMs, renewAtMs: expiresMs - (expiresMs - fromMs) / 4 };
+    const kept = { secureContext, roles, expiresMs, renewAtMs: expiresMs - (expiresMs - fromMs) / 4 };
     this.#kept.set(key, kept);
     return kept;
   }
@@ -130,7 +137,15 @@ export class DatabaseCredentialCache {
 /** A sign-in begun with a certificate that has less than this left may come too late for the database. */
 const signInMs = 5000;
 
-type Kept = { readonly secureContext: SecureContext; readonly renewAtMs: number; readonly expiresMs: number };
+/** Of the person's roles those that Auth found when it issued; empty: it did not say. */
+export type RolesInForce = { readonly rolesInForce: readonly string[] };
+
+type Kept = {
+  readonly secureContext: SecureContext;
+  readonly roles: readonly string[];
+  readonly renewAtMs: number;
+  readonly expiresMs: number;
+};
 
 /** Everything that Auth decides by, and whom the context trusts. */
 function keyOf({ identity, database, databaseUser }: CredentialRequest, trust: ServerTrust): string {

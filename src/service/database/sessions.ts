@@ -54,6 +54,8 @@ export type Question = {
   readonly opening: VerifiedOpening;
   readonly database: Database;
   readonly request: AccessRequest;
+  /** Of the roles in the person's certificate those that Auth knew the person to have when the session began; undefined: not asked yet. A role taken away counts in later questions. */
+  readonly rolesInForce?: readonly string[] | undefined;
 };
 
 /** The sessions of this agent: takes what the tunnels bring, verifies it, and runs each until its end. */
@@ -211,6 +213,7 @@ export class Sessions {
     const { sessionId, greeting } = opening.opening;
     const { identity } = opening.client;
     const server = factsOf(database.metadata.name);
+    let rolesInForce: readonly string[] | undefined;
     try {
       await runSession({
         engine: engineOf(database.spec.protocol),
@@ -224,10 +227,14 @@ export class Sessions {
         target: {
           database,
           connectTimeoutMs: this.#limits.connectTimeoutMs,
-          credentials: (databaseUser, databaseName) =>
-            credentials.credentials({ identity, opening: openingBytes, database, databaseUser, databaseName }),
+          credentials: async (databaseUser, databaseName) => {
+            const asked = { identity, opening: openingBytes, database, databaseUser, databaseName };
+            const given = await credentials.credentials(asked);
+            if (given.rolesInForce.length > 0) rolesInForce = given.rolesInForce;
+            return given;
+          },
         },
-        decide: (request) => decide({ opening, database, request }),
+        decide: (request) => decide({ opening, database, request, rolesInForce }),
         openRecorder: (subject) => writer.openSession(this.#constants(opening, database, subject)),
         onPolicyChange,
         connections: this.#connections,
