@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Journal, JOURNAL_DEFAULTS } from '../../src/audit/journal.ts';
 import { AuditWriter } from '../../src/audit/writer.ts';
 import { relayPostgres } from '../../src/engine/postgres/relay.ts';
-import { SessionIds } from '../../src/engine/session-ids.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import type { Channel, Receiver } from '../../src/wire/channel.ts';
+import { openPolicy } from '../../test/kit/engine.ts';
 import { bind, execute, int16, int32, message, parse, sync } from '../../test/kit/raw-postgres.ts';
 
 const statements = 100_000;
@@ -114,17 +114,7 @@ function openRelay(writer: AuditWriter): Pair {
       db_type: 'self-hosted',
       db_origin: 'config',
     }),
-    options: {
-      disconnectExpiredCert: false,
-      requireSessionMfa: false,
-      pinSourceIp: false,
-      locking: 'best_effort',
-      replicationAllowed: false,
-      localInfileAllowed: false,
-    },
-    mayUse: () => undefined,
-    ids: new SessionIds().of('alice', 'orders'),
-    elsewhere: { canAsk: false, ask: () => () => {} },
+    ...openPolicy(),
     signal: new AbortController().signal,
     limits: {
       maxAuditedStatementBytes: 65_536,

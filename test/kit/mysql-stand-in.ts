@@ -1,8 +1,12 @@
 /** A scripted server in MySQL's place, over real sockets and real TLS: says what no real one says. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { type SecureContext, TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 
+import { createAuthority } from '../../src/pki/authority.ts';
+import { issueCertificate } from '../../src/pki/issue.ts';
+import { generateKeyPair } from '../../src/pki/keys.ts';
+import { databaseServerProfile } from '../../src/pki/profiles.ts';
 import { CLIENT } from '../../src/protocol/mysql/capabilities.ts';
 import { encodeGreeting, type Greeting } from '../../src/protocol/mysql/greeting.ts';
 import { encodePacket } from '../../src/protocol/mysql/packet.ts';
@@ -40,6 +44,21 @@ export const usualGreeting: Greeting = {
   status: 2,
   plugin: 'caching_sha2_password',
 };
+
+/** What a stand-in on `localhost` shows, and what a client needs to believe it. */
+export async function standInContexts(): Promise<{ readonly server: SecureContext; readonly trusting: SecureContext }> {
+  const authority = await createAuthority('db', 'test', () => Date.now());
+  const { privateKeyPem, publicKeyDer } = generateKeyPair();
+  const { pem } = await issueCertificate(authority, databaseServerProfile(['localhost']), {
+    publicKeyDer,
+    ttlMs: 3_600_000,
+    nowMs: Date.now(),
+  });
+  return {
+    server: createSecureContext({ cert: pem, key: privateKeyPem }),
+    trusting: createSecureContext({ ca: authority.certificatePem }),
+  };
+}
 
 /** Listens on a free loopback port. A function is asked at each connection. The caller closes it. */
 export async function startStandIn(options: StandInOptions | (() => StandInOptions)): Promise<StandIn> {

@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { alice, certificateOf, databaseAt, Policy } from '../../../test/kit/engine.ts';
 import {
   type ScriptedClient,
+  standInContexts,
   type StandIn,
   type StandInOptions,
   startStandIn,
@@ -13,9 +14,6 @@ import {
 } from '../../../test/kit/mysql-stand-in.ts';
 import { Grant } from '../../access/grant.ts';
 import { createAuthority } from '../../pki/authority.ts';
-import { issueCertificate } from '../../pki/issue.ts';
-import { generateKeyPair } from '../../pki/keys.ts';
-import { databaseServerProfile } from '../../pki/profiles.ts';
 import { cachingSha2Response, nativePasswordResponse } from '../../protocol/mysql/auth.ts';
 import { encodeAuthMoreData, encodeAuthSwitch } from '../../protocol/mysql/auth-packets.ts';
 import { CLIENT, MARIADB_CLIENT } from '../../protocol/mysql/capabilities.ts';
@@ -39,15 +37,7 @@ const open = AbortSignal.any([]);
 const standIns: StandIn[] = [];
 
 before(async () => {
-  const authority = await createAuthority('db', 'test', () => Date.now());
-  const { privateKeyPem, publicKeyDer } = generateKeyPair();
-  const { pem } = await issueCertificate(authority, databaseServerProfile(['localhost']), {
-    publicKeyDer,
-    ttlMs: 3_600_000,
-    nowMs: Date.now(),
-  });
-  serverContext = createSecureContext({ cert: pem, key: privateKeyPem });
-  trusting = createSecureContext({ ca: authority.certificatePem });
+  ({ server: serverContext, trusting } = await standInContexts());
   stranger = createSecureContext({ ca: (await createAuthority('db', 'other', () => Date.now())).certificatePem });
 });
 

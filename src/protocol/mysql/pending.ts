@@ -1,3 +1,4 @@
+import { Fifo } from '../fifo.ts';
 import type { Execution, PreparedMemory } from './prepared.ts';
 import type { Request, ServerError } from './records.ts';
 
@@ -98,10 +99,8 @@ export function pendingEntry(start: PendingStart): Pending {
   };
 }
 
-/** First in, first out, without moving the rest at each step. */
-export class PendingQueue {
-  #items: (Pending | undefined)[] = [];
-  #first = 0;
+/** The commands whose answers are outstanding, in their order. */
+export class PendingQueue extends Fifo<Pending> {
   /** Of texts, values and answers held by the entries. */
   memoryBytes = 0;
   /** Entries with a request. */
@@ -109,34 +108,16 @@ export class PendingQueue {
   /** Entries that may change the default database as their text shows. */
   uses = 0;
 
-  get length(): number {
-    return this.#items.length - this.#first;
-  }
-
-  get head(): Pending | undefined {
-    return this.#items[this.#first];
-  }
-
-  push(entry: Pending): void {
-    this.#items.push(entry);
+  override push(entry: Pending): void {
+    super.push(entry);
     this.memoryBytes += entry.memoryBytes;
     if (entry.request !== undefined) this.requests += 1;
     if (entry.useTarget !== undefined) this.uses += 1;
   }
 
-  shift(): Pending | undefined {
-    const entry = this.#items[this.#first];
+  override shift(): Pending | undefined {
+    const entry = super.shift();
     if (entry === undefined) return undefined;
-    this.#items[this.#first] = undefined;
-    this.#first += 1;
-    if (this.#first === this.#items.length) {
-      if (this.#items.length > 1024) this.#items = [];
-      else this.#items.length = 0;
-      this.#first = 0;
-    } else if (this.#first >= 1024 && this.#first * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
     this.memoryBytes -= entry.memoryBytes;
     if (entry.request !== undefined) this.requests -= 1;
     if (entry.useTarget !== undefined) this.uses -= 1;

@@ -1,3 +1,4 @@
+import { Fifo } from '../fifo.ts';
 import type { NameLink } from './names.ts';
 import type { CommandResult, Definition, Portal, ServerError, Statement, StatementText } from './records.ts';
 
@@ -49,47 +50,22 @@ export type Pending = {
   copyBytes: number;
 };
 
-/** First in, first out, without moving the rest at each step. */
-export class PendingQueue {
-  #items: (Pending | undefined)[] = [];
-  #first = 0;
+/** The messages whose answers are outstanding, in their order. */
+export class PendingQueue extends Fifo<Pending> {
   /** Of texts and values held by the entries. */
   memoryBytes = 0;
   /** Entries with a statement. */
   statements = 0;
 
-  get length(): number {
-    return this.#items.length - this.#first;
-  }
-
-  get head(): Pending | undefined {
-    return this.#items[this.#first];
-  }
-
-  get last(): Pending | undefined {
-    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
-  }
-
-  push(entry: Pending): void {
-    this.#items.push(entry);
+  override push(entry: Pending): void {
+    super.push(entry);
     this.memoryBytes += entry.memoryBytes;
     if (entry.statement !== undefined) this.statements += 1;
   }
 
-  shift(): Pending | undefined {
-    const entry = this.#items[this.#first];
-    if (entry === undefined) return undefined;
-    this.#items[this.#first] = undefined;
-    this.#first += 1;
-    if (this.#first === this.#items.length) {
-      if (this.#items.length > 1024) this.#items = [];
-      else this.#items.length = 0;
-      this.#first = 0;
-    } else if (this.#first >= 1024 && this.#first * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
-    this.#discount(entry);
+  override shift(): Pending | undefined {
+    const entry = super.shift();
+    if (entry !== undefined) this.#discount(entry);
     return entry;
   }
 
@@ -100,8 +76,8 @@ export class PendingQueue {
 
   /** A Sync that may have been ignored took a ReadyForQuery: if it was, then the next Sync here is the one that was answered. */
   passDoubt(): void {
-    for (let at = this.#first; at < this.#items.length; at += 1) {
-      const entry = this.#items[at];
+    for (let at = 0; at < this.length; at += 1) {
+      const entry = this.at(at);
       if (entry?.kind !== 'sync') continue;
       entry.maybeIgnored = true;
       return;
@@ -110,8 +86,8 @@ export class PendingQueue {
 
   /** COPY data is read from now on: the Syncs right behind the head were sent already, and may be read as part of it. */
   doubtSyncs(): void {
-    for (let at = this.#first + 1; at < this.#items.length; at += 1) {
-      const entry = this.#items[at];
+    for (let at = 1; at < this.length; at += 1) {
+      const entry = this.at(at);
       if (entry?.kind !== 'sync') return;
       entry.maybeIgnored = true;
     }
@@ -124,8 +100,8 @@ export class PendingQueue {
   settleSyncs(): boolean {
     let doubt = false;
     let ended = false;
-    for (let at = this.#first + 1; at < this.#items.length; at += 1) {
-      const entry = this.#items[at];
+    for (let at = 1; at < this.length; at += 1) {
+      const entry = this.at(at);
       if (entry === undefined) continue;
       if (entry.kind === 'copy-end') ended = true;
       else if (ended) entry.maybeIgnored = false;
@@ -136,20 +112,17 @@ export class PendingQueue {
 
   /** Entries behind the head, up to and with the first that `isLast`; those that `drop` are removed. */
   prune(isLast: (entry: Pending) => boolean, drop: (entry: Pending) => boolean): void {
-    const kept: (Pending | undefined)[] = [];
-    let at = this.#first + 1;
-    for (; at < this.#items.length; at += 1) {
-      const entry = this.#items[at];
+    const kept: Pending[] = [];
+    let over = false;
+    for (let at = 0; at < this.length; at += 1) {
+      const entry = this.at(at);
       if (entry === undefined) continue;
-      if (drop(entry)) this.#discount(entry);
+      const looked = at > 0 && !over;
+      if (looked && drop(entry)) this.#discount(entry);
       else kept.push(entry);
-      if (isLast(entry)) {
-        at += 1;
-        break;
-      }
+      if (looked && isLast(entry)) over = true;
     }
-    this.#items = [this.#items[this.#first], ...kept, ...this.#items.slice(at)];
-    this.#first = 0;
+    this.replace(kept);
   }
 }
 

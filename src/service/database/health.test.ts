@@ -1,15 +1,17 @@
 // What the agent learns of its databases' servers, and whom it tells what.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 
 import { databaseAt } from '../../../test/kit/engine.ts';
 import { until } from '../../../test/kit/gateway.ts';
-import { type StandIn, type StandInOptions, startStandIn, usualGreeting } from '../../../test/kit/mysql-stand-in.ts';
-import { createAuthority } from '../../pki/authority.ts';
-import { issueCertificate } from '../../pki/issue.ts';
-import { generateKeyPair } from '../../pki/keys.ts';
-import { databaseServerProfile } from '../../pki/profiles.ts';
+import {
+  standInContexts,
+  type StandIn,
+  type StandInOptions,
+  startStandIn,
+  usualGreeting,
+} from '../../../test/kit/mysql-stand-in.ts';
 import { CLIENT } from '../../protocol/mysql/capabilities.ts';
 import { encodeErr } from '../../protocol/mysql/err.ts';
 import type { Greeting } from '../../protocol/mysql/greeting.ts';
@@ -25,15 +27,7 @@ let trusting: SecureContext;
 const standIns: StandIn[] = [];
 const watching: HealthChecks[] = [];
 before(async () => {
-  const authority = await createAuthority('db', 'test', () => Date.now());
-  const { privateKeyPem, publicKeyDer } = generateKeyPair();
-  const { pem } = await issueCertificate(authority, databaseServerProfile(['localhost']), {
-    publicKeyDer,
-    ttlMs: 3_600_000,
-    nowMs: Date.now(),
-  });
-  serverContext = createSecureContext({ cert: pem, key: privateKeyPem });
-  trusting = createSecureContext({ ca: authority.certificatePem });
+  ({ server: serverContext, trusting } = await standInContexts());
 });
 after(async () => {
   for (const health of watching) health.close();
