@@ -25,6 +25,8 @@ export type UserIdentity = {
   readonly route?: Route;
   /** Set when a second factor was shown at sign-in: what kind. */
   readonly mfa?: 'otp' | 'webauthn';
+  /** Of a route certificate: a second factor was shown for this very route, so that it opens what demands one for each session. */
+  readonly sessionMfa?: 'otp' | 'webauthn';
   /** The only client address that may use the certificate, when a role pins it. */
   readonly pinnedAddress?: string;
   /** Where the person signed in from. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Kind, Resource, ResourceOf } from './resource.ts';
+import { githubSchema, oidcSchema, samlSchema } from './schema/connector.ts';
 import { databaseSchema } from './schema/database.ts';
 import {
   authorityTypes,
@@ -38,6 +39,9 @@ export const kinds: { readonly [K in Kind]: KindInfo } = {
     version: 'v2',
     names: ['cluster-auth-preference'],
   },
+  oidc: { aliases: ['oidc', 'oidc_connector', 'oidc_connectors'], editable: true, version: 'v3' },
+  saml: { aliases: ['saml', 'saml_connector', 'saml_connectors'], editable: true, version: 'v2' },
+  github: { aliases: ['github', 'github_connector', 'github_connectors'], editable: true, version: 'v3' },
   db_server: { aliases: ['db_server', 'db_servers'], editable: false, version: 'v3' },
   proxy_server: { aliases: ['proxy_server', 'proxy_servers', 'proxy', 'proxies'], editable: false, version: 'v2' },
   authority: {
@@ -64,6 +68,9 @@ export const schemas: { readonly [K in Kind]: z.ZodType<ResourceOf<K>, unknown> 
   token: tokenSchema,
   lock: lockSchema,
   cluster_auth_preference: authPreferenceSchema,
+  oidc: oidcSchema,
+  saml: samlSchema,
+  github: githubSchema,
   db_server: databaseServerSchema,
   proxy_server: proxyServerSchema,
   authority: authoritySchema,

@@ -58,7 +58,12 @@ export type User = {
   readonly spec: {
     readonly roles: readonly string[];
     readonly traits: Traits;
-    readonly created_by?: { readonly user: string; readonly time: string };
+    readonly created_by?: {
+      readonly user: string;
+      readonly time: string;
+      /** The provider that the person signs in at; absent: a local user. Roles and traits are then written anew at each sign-in. */
+      readonly connector?: { readonly type: ConnectorKind; readonly id: string; readonly identity: string };
+    };
     readonly status?: { readonly is_locked: boolean; readonly lock_expires?: string; readonly locked_message?: string };
   };
 };
@@ -107,6 +112,8 @@ export type LockTarget = {
   readonly access_request?: string;
   /** Lower-case hex SHA-256 of a certificate. */
   readonly certificate?: string;
+  /** One session, by its id (UUID): what ending a session from the web UI writes. */
+  readonly session_id?: string;
 };
 
 export type Lock = {
@@ -130,8 +137,110 @@ export type ClusterAuthPreference = {
     readonly disconnect_expired_cert?: boolean;
     /** Milliseconds. */
     readonly default_session_ttl: number;
+    /** The connector that "tsh login" takes when nothing is said. */
+    readonly connector_name?: string;
+    /** Local users may sign in; default true. */
+    readonly allow_local_auth: boolean;
+    /** A passkey alone, which verifies its person, is enough; default true where webauthn is a second factor. */
+    readonly allow_passwordless: boolean;
+    /** `rp_id`: the domain that passkeys are bound to; absent: the host of the proxies' public address. */
+    readonly webauthn?: { readonly rp_id: string };
+    /** Milliseconds that a certificate made with a second factor for one session lives. Default 5 min. */
+    readonly session_mfa_ttl: number;
+    /** Milliseconds without a call after which a web session ends. Default 1 h. */
+    readonly web_idle_timeout: number;
   };
 };
+
+export type ConnectorKind = 'oidc' | 'saml' | 'github';
+/** `value`: exact, a glob, or `^regex$`; roles may use `$1`. */
+export type ClaimToRoles = {
+  readonly claim: string;
+  readonly value: string;
+  readonly roles: readonly string[];
+};
+
+/** Single sign-on by OpenID Connect. */
+export type OidcConnector = {
+  readonly kind: 'oidc';
+  readonly version: 'v3';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly display?: string;
+    readonly issuer_url: string;
+    readonly client_id: string;
+    /** Sealed where it is stored; never in an answer to a caller who may only `readnosecrets`. */
+    readonly client_secret?: string;
+    /** Where the provider sends the browser back to; the first is used unless the browser's own origin is among them. */
+    readonly redirect_url: readonly string[];
+    readonly scope: readonly string[];
+    readonly claims_to_roles: readonly ClaimToRoles[];
+    /** Default `email` (which must be verified), else `sub`. */
+    readonly username_claim?: string;
+    readonly prompt?: string;
+    readonly acr_values?: string;
+    /** Milliseconds since the person last proved who they are at the provider. */
+    readonly max_age?: number;
+    /** Hosts of loopback-free callback addresses of tsh that are allowed beside loopback. */
+    readonly client_redirect_settings?: { readonly allowed_https_hostnames: readonly string[] };
+    /** An unverified email as user name; default false. */
+    readonly allow_unverified_email: boolean;
+  };
+};
+
+/** Single sign-on by SAML 2.0. */
+export type SamlConnector = {
+  readonly kind: 'saml';
+  readonly version: 'v2';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly display?: string;
+    /** Assertion consumer service: `https://<proxy>/v1/webapi/saml/acs/<name>`. */
+    readonly acs: string;
+    /** Default: `acs`. */
+    readonly audience?: string;
+    readonly service_provider_issuer?: string;
+    /** One of the two. */
+    readonly entity_descriptor?: string;
+    readonly entity_descriptor_url?: string;
+    readonly attributes_to_roles: readonly {
+      readonly name: string;
+      readonly value: string;
+      readonly roles: readonly string[];
+    }[];
+    /** The attribute that is the user name; absent: NameID. */
+    readonly username_attribute?: string;
+    readonly allow_idp_initiated: boolean;
+    /** PEM; made by Auth when absent. Signs requests. */
+    readonly signing_key_pair?: { readonly private_key?: string; readonly cert: string };
+    /** PEM; decrypts assertions. */
+    readonly assertion_key_pair?: { readonly private_key?: string; readonly cert: string };
+    readonly client_redirect_settings?: { readonly allowed_https_hostnames: readonly string[] };
+  };
+};
+
+/** Single sign-on by GitHub's organisations and teams. */
+export type GithubConnector = {
+  readonly kind: 'github';
+  readonly version: 'v3';
+  readonly metadata: Metadata;
+  readonly spec: {
+    readonly display?: string;
+    readonly client_id: string;
+    readonly client_secret?: string;
+    readonly redirect_url: string;
+    readonly teams_to_roles: readonly {
+      readonly organization: string;
+      readonly team: string;
+      readonly roles: readonly string[];
+    }[];
+    /** Of GitHub Enterprise; default github.com. */
+    readonly endpoint_url?: string;
+    readonly api_endpoint_url?: string;
+    readonly client_redirect_settings?: { readonly allowed_https_hostnames: readonly string[] };
+  };
+};
+export type Connector = OidcConnector | SamlConnector | GithubConnector;
 
 /** Presence: one database as served by one agent. Name: `<host id>/<database>`. */
 export type DatabaseServer = {
@@ -185,6 +294,9 @@ export type Resource =
   | ProvisionToken
   | Lock
   | ClusterAuthPreference
+  | OidcConnector
+  | SamlConnector
+  | GithubConnector
   | DatabaseServer
   | ProxyServer
   | AuthorityResource;

@@ -11,8 +11,8 @@ import {
 /** Who may call which method of the Auth Service: one table, and it does not compile without a line for every method. Enforced in src/service/auth/gate.ts before a handler runs. */
 
 export type Permission =
-  /** Everybody, also without a certificate; limited by rate. */
-  | { readonly kind: 'anonymous' }
+  /** Everybody, also without a certificate; limited by rate. `web: 'only'`: from a browser alone, as what it answers becomes a cookie; `'never'`: not from a browser. */
+  | { readonly kind: 'anonymous'; readonly web?: 'only' | 'never' }
   /** A person with an identity certificate; never one with a route. What they get depends on their roles. */
   | { readonly kind: 'person' }
   /** A joined service of one of these roles, as itself. */
@@ -28,27 +28,53 @@ type MethodName = keyof typeof AuthService.method;
 
 export const PERMISSIONS = {
   ping: { kind: 'anonymous' },
-  signIn: { kind: 'anonymous' },
+  signIn: { kind: 'anonymous', web: 'never' },
   startInvite: { kind: 'anonymous' },
   acceptInvite: { kind: 'anonymous' },
-  join: { kind: 'anonymous' },
+  join: { kind: 'anonymous', web: 'never' },
+  getSignInOptions: { kind: 'anonymous' },
+  beginWebSignIn: { kind: 'anonymous', web: 'only' },
+  beginPasskeySignIn: { kind: 'anonymous', web: 'only' },
+  finishWebSignIn: { kind: 'anonymous', web: 'only' },
+  endWebSession: { kind: 'anonymous', web: 'only' },
+  startSso: { kind: 'anonymous', web: 'only' },
+  startClientLogin: { kind: 'anonymous', web: 'never' },
+  pollClientLogin: { kind: 'anonymous', web: 'never' },
 
   issueUserCertificate: { kind: 'person' },
   listDatabases: { kind: 'person' },
+  getMyself: { kind: 'person' },
+  startMfaConfirmation: { kind: 'person' },
+  getClientLogin: { kind: 'person' },
+  decideClientLogin: { kind: 'person' },
+  listMfaDevices: { kind: 'person' },
+  beginMfaChallenge: { kind: 'person' },
+  beginMfaAdd: { kind: 'person' },
+  finishMfaAdd: { kind: 'person' },
+  removeMfaDevice: { kind: 'person' },
+  listSessions: { kind: 'person' },
+  watchSessions: { kind: 'person' },
+  terminateSession: { kind: 'person' },
+  checkResource: { kind: 'person' },
 
   renewHostCertificate: { kind: 'service', roles: ['proxy', 'database'] },
   issueDatabaseCertificate: { kind: 'service', roles: ['database'] },
   heartbeat: { kind: 'service', roles: ['proxy', 'database'] },
   watch: { kind: 'service', roles: ['proxy', 'database'] },
   ingestAudit: { kind: 'service', roles: ['proxy', 'database'] },
+  reportSessions: { kind: 'service', roles: ['database'] },
+  finishSso: { kind: 'service', roles: ['proxy'] },
+  getSamlMetadata: { kind: 'service', roles: ['proxy'] },
 
   getResource: administration((request: GetResourceRequest) => [readOf(request.kind)]),
   listResources: administration((request: ListResourcesRequest) => [
-    { resource: request.kind, verbs: ['list'] },
+    { resource: ruleKind(request.kind), verbs: ['list'] },
     readOf(request.kind),
   ]),
   putResource: administration(putNeeds),
-  deleteResource: administration((request: DeleteResourceRequest) => [{ resource: request.kind, verbs: ['delete'] }]),
+  deleteResource: administration((request: DeleteResourceRequest) => [
+    { resource: ruleKind(request.kind), verbs: ['delete'] },
+  ]),
   addUser: administration(() => [{ resource: 'user', verbs: ['create'] }]),
   resetUser: administration(() => [{ resource: 'user', verbs: ['update'] }]),
   addToken: administration(() => [{ resource: 'token', verbs: ['create'] }]),
@@ -62,6 +88,19 @@ export const PERMISSIONS = {
     { resource: 'event', verbs: ['list'] },
     { resource: 'event', verbs: ['read'] },
   ]),
+  countAudit: administration(() => [
+    { resource: 'event', verbs: ['list'] },
+    { resource: 'event', verbs: ['read'] },
+  ]),
+  explainAccess: administration(() => [
+    { resource: 'role', verbs: ['read', 'readnosecrets'] },
+    { resource: 'user', verbs: ['read', 'readnosecrets'] },
+  ]),
+  startSsoTest: administration(() => [
+    { resource: 'auth_connector', verbs: ['create'] },
+    { resource: 'auth_connector', verbs: ['update'] },
+  ]),
+  getSsoTest: administration(() => [{ resource: 'auth_connector', verbs: ['create'] }]),
   status: administration(() => [{ resource: 'db_server', verbs: ['list'] }]),
 } as const satisfies Record<MethodName, Permission>;
 
@@ -74,11 +113,16 @@ function administration<R>(
 
 // A token's value is its name, so nothing of it can be shown without its secret.
 function readOf(kind: string): RuleNeed {
-  return { resource: kind, verbs: kind === 'token' ? ['read'] : ['read', 'readnosecrets'] };
+  return { resource: ruleKind(kind), verbs: kind === 'token' ? ['read'] : ['read', 'readnosecrets'] };
+}
+
+/** What rules call a kind: all connectors are `auth_connector`. */
+export function ruleKind(kind: string): string {
+  return kind === 'oidc' || kind === 'saml' || kind === 'github' ? 'auth_connector' : kind;
 }
 
 function putNeeds(request: PutResourceRequest): readonly RuleNeed[] {
-  const resource = kindIn(request.json);
+  const resource = ruleKind(kindIn(request.json));
   const create: RuleNeed = { resource, verbs: ['create'] };
   const update: RuleNeed = { resource, verbs: ['update'] };
   switch (request.mode) {

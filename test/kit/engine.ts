@@ -180,6 +180,10 @@ export class Policy {
           locking_mode: 'best_effort',
           require_session_mfa: false,
           default_session_ttl: 3_600_000,
+          allow_local_auth: true,
+          allow_passwordless: true,
+          session_mfa_ttl: 300_000,
+          web_idle_timeout: 3_600_000,
         },
       },
     });

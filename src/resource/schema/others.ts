@@ -41,7 +41,7 @@ export const tokenSchema = z
 const targetName = z.string().min(1).max(256);
 const notEnforced = z.unknown().refine((value) => value === undefined || value === null || value === '', {
   error:
-    'Tessera can not enforce a lock by this: expected user, role, db_service, server_id, access_request or certificate',
+    'Tessera can not enforce a lock by this: expected user, role, db_service, server_id, access_request, certificate or session_id',
 });
 
 const lockTarget = z
@@ -56,6 +56,7 @@ const lockTarget = z
         error: 'expected the SHA-256 of a certificate as 64 lower-case hexadecimal digits',
       }),
     ),
+    session_id: optional(z.uuid({ error: 'expected the id of a session (a UUID)' })),
     login: notEnforced,
     node: notEnforced,
     mfa_device: notEnforced,
@@ -65,11 +66,11 @@ const lockTarget = z
     join_token: notEnforced,
   })
   .partial()
-  .transform(({ user, role, db_service, server_id, access_request, certificate }) =>
-    compact({ user, role, db_service, server_id, access_request, certificate }),
+  .transform(({ user, role, db_service, server_id, access_request, certificate, session_id }) =>
+    compact({ user, role, db_service, server_id, access_request, certificate, session_id }),
   )
   .refine((target) => Object.keys(target).length > 0, {
-    error: 'expected at least one of user, role, db_service, server_id, access_request, certificate',
+    error: 'expected at least one of user, role, db_service, server_id, access_request, certificate, session_id',
   });
 
 export const lockSchema = z
@@ -89,6 +90,13 @@ export const lockSchema = z
   })
   .transform(({ kind, version, metadata, spec }) => ({ kind, version, metadata, spec }));
 
+const positive = duration.refine((ms) => ms > 0, { error: 'expected more than 0' });
+/** WebAuthn level 3, section 5.1.2: a domain, never an address. */
+const rpId = z
+  .string()
+  .max(253)
+  .regex(/^(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, { error: 'expected a domain in lower case, as access.example.com' })
+  .refine((domain) => !/(?:^|\.)\d+$/.test(domain), { error: 'expected a domain, not an IP address' });
 const factor = z.enum(['otp', 'webauthn']);
 
 export const authPreferenceSchema = z
@@ -105,13 +113,17 @@ export const authPreferenceSchema = z
         require_session_mfa: optional(noHardwareKey(flag)),
         disconnect_expired_cert: optional(flag),
         message_of_the_day: optional(text),
-        default_session_ttl: optional(duration.refine((ms) => ms > 0, { error: 'expected more than 0' })),
+        default_session_ttl: optional(positive),
+        connector_name: optional(nameOf('connector name')),
+        allow_local_auth: optional(flag),
+        allow_passwordless: optional(flag),
+        webauthn: optional(
+          z.strictObject({ rp_id: rpId, ...keptKeys(['attestation_allowed_cas', 'attestation_denied_cas']) }),
+        ),
+        session_mfa_ttl: optional(positive),
+        web_idle_timeout: optional(positive),
         ...keptKeys([
-          'webauthn',
           'u2f',
-          'connector_name',
-          'allow_local_auth',
-          'allow_passwordless',
           'allow_headless',
           'allow_cli_auth_via_browser',
           'device_trust',
@@ -131,6 +143,10 @@ export const authPreferenceSchema = z
           locking_mode: spec.locking_mode ?? ('best_effort' as const),
           require_session_mfa: spec.require_session_mfa ?? false,
           default_session_ttl: spec.default_session_ttl ?? 12 * 3_600_000,
+          allow_local_auth: spec.allow_local_auth ?? true,
+          allow_passwordless: spec.allow_passwordless ?? true,
+          session_mfa_ttl: spec.session_mfa_ttl ?? 5 * 60_000,
+          web_idle_timeout: spec.web_idle_timeout ?? 3_600_000,
         }),
       ),
     ...envelope,

@@ -23,10 +23,16 @@ export const userSchema = z
       traits: optional(traits),
       created_by: optional(
         z
-          .object({ user: z.union([z.string(), z.object({ name: z.string() })]).optional(), time: optional(time) })
-          .transform((by) => {
-            const user = typeof by.user === 'string' ? by.user : by.user?.name;
-            return user === undefined || by.time === undefined ? undefined : { user, time: by.time };
+          .object({
+            user: z.union([z.string(), z.object({ name: z.string() })]).optional(),
+            time: optional(time),
+            connector: optional(
+              z.object({ type: z.enum(['oidc', 'saml', 'github']), id: z.string(), identity: z.string() }),
+            ),
+          })
+          .transform(({ user: by, time: at, connector }) => {
+            const user = typeof by === 'string' ? by : by?.name;
+            return user === undefined || at === undefined ? undefined : compact({ user, time: at, connector });
           }),
       ),
       status: optional(

@@ -117,9 +117,13 @@ export const DEFAULT_PREFERENCE: ClusterAuthPreference = {
   metadata: { name: 'cluster-auth-preference' },
   spec: {
     type: 'local',
-    second_factors: ['otp'],
+    second_factors: ['otp', 'webauthn'],
     locking_mode: 'best_effort',
     require_session_mfa: false,
     default_session_ttl: 12 * 3_600_000,
+    allow_local_auth: true,
+    allow_passwordless: true,
+    session_mfa_ttl: 5 * 60_000,
+    web_idle_timeout: 3_600_000,
   },
 };

@@ -10,6 +10,29 @@ import { deleteResource, getResource, listResources, putResource } from './resou
 import { signIn } from './sign-in.ts';
 import { issueUserCertificate } from './user-certificates.ts';
 import { watch } from './watch.ts';
+import {
+  getSignInOptions,
+  beginWebSignIn,
+  beginPasskeySignIn,
+  finishWebSignIn,
+  endWebSession,
+  getMyself,
+} from './web-sign-in.ts';
+import {
+  startClientLogin,
+  pollClientLogin,
+  startMfaConfirmation,
+  getClientLogin,
+  decideClientLogin,
+} from './client-logins.ts';
+import { listMfaDevices, beginMfaChallenge, beginMfaAdd, finishMfaAdd, removeMfaDevice } from './mfa-devices.ts';
+import { listSessions, watchSessions, terminateSession, reportSessions } from './live-sessions.ts';
+import { checkResource } from './check-resource.ts';
+import { startSso, finishSso } from './sso.ts';
+import { startSsoTest, getSsoTest } from './sso-tests.ts';
+import { getSamlMetadata } from './saml-metadata.ts';
+import { countAudit } from './audit-counts.ts';
+import { explainAccess } from './explain-access.ts';
 
 /** Which function answers which method; who may call stands in src/rpc/permissions.ts. */
 export const handlers: Handlers = {
@@ -37,4 +60,32 @@ export const handlers: Handlers = {
   searchAudit,
   followAudit,
   status,
+  getSignInOptions,
+  beginWebSignIn,
+  beginPasskeySignIn,
+  finishWebSignIn,
+  endWebSession,
+  getMyself,
+  startClientLogin,
+  pollClientLogin,
+  startMfaConfirmation,
+  getClientLogin,
+  decideClientLogin,
+  listMfaDevices,
+  beginMfaChallenge,
+  beginMfaAdd,
+  finishMfaAdd,
+  removeMfaDevice,
+  listSessions,
+  watchSessions,
+  terminateSession,
+  reportSessions,
+  checkResource,
+  startSso,
+  finishSso,
+  startSsoTest,
+  getSsoTest,
+  getSamlMetadata,
+  countAudit,
+  explainAccess,
 };

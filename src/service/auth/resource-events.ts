@@ -21,6 +21,12 @@ export function changeEvent(change: Change, resource: Resource, actor: CommonFie
       return lockEvent(change, resource, actor);
     case 'cluster_auth_preference':
       return auditEvent('TCAUTH001I', { ...actor, name: resource.metadata.name });
+    case 'oidc':
+    case 'saml':
+    case 'github': {
+      const { name, expires } = resource.metadata;
+      return auditEvent(CONNECTOR_CODES[resource.kind][change], { ...actor, name, expires, updated_by: actor.user });
+    }
     case 'db_server':
     case 'proxy_server':
     case 'authority':
@@ -28,6 +34,11 @@ export function changeEvent(change: Change, resource: Resource, actor: CommonFie
   }
 }
 
+const CONNECTOR_CODES = {
+  oidc: { create: 'T8100I', update: 'T8102I', delete: 'T8101I' },
+  saml: { create: 'T8200I', update: 'T8202I', delete: 'T8201I' },
+  github: { create: 'T8000I', update: 'T8002I', delete: 'T8001I' },
+} as const;
 const ROLE_CODES = { create: 'T9000I', update: 'T9002I', delete: 'T9001I' } as const;
 
 function userEvent(change: Change, user: User, actor: CommonFields): AuditEvent {
