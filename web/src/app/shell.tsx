@@ -1,0 +1,147 @@
+import {
+  ActionIcon,
+  AppShell,
+  Badge,
+  Burger,
+  Button,
+  Group,
+  Kbd,
+  NavLink,
+  ScrollArea,
+  Text,
+  Tooltip,
+} from '@mantine/core';
+import { useDisclosure, useHotkeys } from '@mantine/hooks';
+import { IconSearch } from '@tabler/icons-react';
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
+import { useSession } from '../api/session.ts';
+import { Brand } from './brand.tsx';
+import { placesFor, type Place } from './navigation.ts';
+import { PersonMenu } from './person-menu.tsx';
+import { ThemeToggle } from './theme-toggle.tsx';
+
+const Palette = lazy(async () => ({ default: (await import('./palette.tsx')).Palette }));
+
+/** The frame of every page for a signed-in person: navigation by what they may see, palette, colours, their menu. */
+export function Shell(): ReactNode {
+  const session = useSession();
+  const [opened, menu] = useDisclosure();
+  const [palette, setPalette] = useState(false);
+  const places = placesFor(session);
+  const { pathname } = useLocation();
+  const { close } = menu;
+  useHotkeys([['mod+K', () => setPalette(true)]], []);
+  useEffect(close, [pathname, close]);
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding={{ base: 'md', md: 'lg' }}
+    >
+      <a className="skip-link" href="#main">
+        Skip to the page
+      </a>
+      <AppShell.Header>
+        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap">
+            <Burger
+              opened={opened}
+              onClick={menu.toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label={opened ? 'Close the navigation' : 'Open the navigation'}
+              aria-expanded={opened}
+            />
+            <Brand />
+            <Tooltip label="The cluster">
+              <Badge variant="default" tt="none" fw={500} visibleFrom="sm" maw={220}>
+                {session.clusterName}
+              </Badge>
+            </Tooltip>
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            <PaletteButton onOpen={() => setPalette(true)} />
+            <ThemeToggle />
+            <PersonMenu session={session} />
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="sm" aria-label="Pages">
+        <AppShell.Section grow component={ScrollArea}>
+          <Places title="Work" places={places.filter((place) => place.group === 'Work')} here={pathname} />
+          <Places title="Access" places={places.filter((place) => place.group === 'Access')} here={pathname} />
+        </AppShell.Section>
+        <AppShell.Section>
+          <Text size="xs" c="dimmed" px="sm" py={4}>
+            Tessera {session.version}
+          </Text>
+        </AppShell.Section>
+      </AppShell.Navbar>
+      <AppShell.Main id="main" tabIndex={-1}>
+        <Outlet />
+      </AppShell.Main>
+      {palette && (
+        <Suspense>
+          <Palette places={places} onClosed={() => setPalette(false)} />
+        </Suspense>
+      )}
+    </AppShell>
+  );
+}
+
+function Places(props: {
+  readonly title: string;
+  readonly places: readonly Place[];
+  readonly here: string;
+}): ReactNode {
+  if (props.places.length === 0) return null;
+  return (
+    <>
+      <Text size="xs" c="dimmed" fw={600} px="sm" pt="sm" pb={4}>
+        {props.title}
+      </Text>
+      {props.places.map((place) => {
+        const active =
+          place.to === '/' ? props.here === '/' : props.here === place.to || props.here.startsWith(`${place.to}/`);
+        return (
+          <NavLink
+            key={place.to}
+            component={Link}
+            to={place.to}
+            label={place.label}
+            active={active}
+            aria-current={active ? 'page' : undefined}
+            leftSection={<place.icon size={18} stroke={1.6} aria-hidden />}
+            mb={2}
+            style={{ borderRadius: 'var(--mantine-radius-md)' }}
+          />
+        );
+      })}
+    </>
+  );
+}
+
+function PaletteButton({ onOpen }: { readonly onOpen: () => void }): ReactNode {
+  const keys = navigator.userAgent.includes('Mac') ? '⌘ K' : 'Ctrl K';
+  return (
+    <>
+      <Button
+        variant="default"
+        size="xs"
+        h={34}
+        visibleFrom="sm"
+        onClick={onOpen}
+        leftSection={<IconSearch size={14} aria-hidden />}
+        rightSection={<Kbd size="xs">{keys}</Kbd>}
+        c="dimmed"
+        fw={400}
+      >
+        Go to…
+      </Button>
+      <ActionIcon variant="subtle" color="gray" size="lg" hiddenFrom="sm" onClick={onOpen} aria-label="Go to a page">
+        <IconSearch size={18} stroke={1.6} />
+      </ActionIcon>
+    </>
+  );
+}
