@@ -49,6 +49,19 @@ export const defaultProxyLimits: ProxyLimits = {
   clientRefusalEventsPerMinute: 10,
   refusalEventsPerMinute: 600,
   maxJournalBytes: 64 * MiB,
+  maxWebStreams: 100,
+  maxWebCalls: 4000,
+  maxWebCallsPerClient: 400,
+  maxWebCallsPerSession: 64,
+  maxWebRequestBytes: MiB,
+  maxWebAnonymousRequestBytes: 32 * KiB,
+  maxWebBufferedBytes: 64 * MiB,
+  maxWebAnswerBytes: 16 * MiB,
+  webCallTimeoutMs: 30_000,
+  webStallTimeoutMs: 30_000,
+  webIdleTimeoutMs: 60_000,
+  webCallbacksPerMinute: 120,
+  maxSamlAnswerBytes: 512 * KiB,
 };
 
 export const defaultTunnel: TunnelConfig = {

@@ -125,6 +125,7 @@ function proxyConfig(section: NonNullable<ConfigFile['proxy_service']>): ProxyCo
       keyFile,
       certFile,
     })),
+    web: section.web ?? true,
     ...(trusted === undefined ? {} : { proxyProtocol: { trustedSources: trusted } }),
     limits: withDefaults(defaultProxyLimits, section.limits),
     tunnel: withDefaults(defaultTunnel, section.tunnel),

@@ -94,6 +94,8 @@ export type ProxyConfig = {
   readonly mysqlServerVersion?: string;
   /** Certificates shown to browsers and to `tsh`. Empty: the host certificate. */
   readonly httpsKeypairs: readonly { readonly keyFile: string; readonly certFile: string }[];
+  /** Serves the web UI and its API. Default true. Single sign-on's callback addresses are served in any case: `tsh login` needs them. */
+  readonly web: boolean;
   /** Set: a PROXY header is demanded from these networks (CIDR) and from nobody else accepted. */
   readonly proxyProtocol?: { readonly trustedSources: readonly string[] };
   readonly limits: ProxyLimits;
@@ -130,6 +132,32 @@ export type ProxyLimits = {
   readonly refusalEventsPerMinute: number;
   /** Of audit events not yet with Auth; a full journal refuses nobody, as only refusals stand in it. Default 64 MiB. */
   readonly maxJournalBytes: number;
+  /** Requests at once over one HTTP/2 connection. Default 100. */
+  readonly maxWebStreams: number;
+  /** Calls of browsers that are relayed to Auth at once, live views among them. Default 4,000. */
+  readonly maxWebCalls: number;
+  /** The same, of one client address: a whole office may share one. Default 400. */
+  readonly maxWebCallsPerClient: number;
+  /** The same, of one web session (one cookie). Default 64. */
+  readonly maxWebCallsPerSession: number;
+  /** One call of a browser with a session's cookie. Default 1 MiB. */
+  readonly maxWebRequestBytes: number;
+  /** The same without: a sign-in is small. Default 32 KiB. */
+  readonly maxWebAnonymousRequestBytes: number;
+  /** Calls of all browsers that are not yet whole, together. Default 64 MiB. */
+  readonly maxWebBufferedBytes: number;
+  /** One answer that is no stream. Default 16 MiB, what Auth's other clients take. */
+  readonly maxWebAnswerBytes: number;
+  /** For Auth to answer a call that is no stream. Default 30 s. */
+  readonly webCallTimeoutMs: number;
+  /** For a browser to take what was sent to it. Default 30 s. */
+  readonly webStallTimeoutMs: number;
+  /** Of an HTTP/2 connection without a request; one with an open live view is asked for a sign of life as often. Default 60 s. */
+  readonly webIdleTimeoutMs: number;
+  /** Answers of identity providers (callbacks) from one client address. Default 120. */
+  readonly webCallbacksPerMinute: number;
+  /** One answer of a SAML provider, as its form sends it. Default 512 KiB. */
+  readonly maxSamlAnswerBytes: number;
 };
 export type TunnelConfig = {
   /** Streams of one tunnel. Default 8,192. */

@@ -143,6 +143,7 @@ export class TestGateway {
       ...(options.mysql === undefined ? {} : { mysqlListenAddr: { host: '127.0.0.1', port: options.mysql.port ?? 0 } }),
       ...(options.mysql?.serverVersion === undefined ? {} : { mysqlServerVersion: options.mysql.serverVersion }),
       httpsKeypairs: [],
+      web: true,
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
       limits: {
         ...defaultProxyLimits,
