@@ -13,8 +13,8 @@ import {
 export type Permission =
   /** Everybody, also without a certificate; limited by rate. `web: 'only'`: from a browser alone, as what it answers becomes a cookie; `'never'`: not from a browser. */
   | { readonly kind: 'anonymous'; readonly web?: 'only' | 'never' }
-  /** A person with an identity certificate; never one with a route. What they get depends on their roles. */
-  | { readonly kind: 'person' }
+  /** A person with an identity certificate or a web session; never a certificate with a route. What they get depends on their roles. `web` as above. */
+  | { readonly kind: 'person'; readonly web?: 'only' | 'never' }
   /** A joined service of one of these roles, as itself. */
   | { readonly kind: 'service'; readonly roles: readonly ('proxy' | 'database')[] }
   /** The administrator on the Auth machine, or a person whose roles' rules give every one of `needs`. */
@@ -41,12 +41,13 @@ export const PERMISSIONS = {
   startClientLogin: { kind: 'anonymous', web: 'never' },
   pollClientLogin: { kind: 'anonymous', web: 'never' },
 
-  issueUserCertificate: { kind: 'person' },
+  // A session's end must end all that came of it: nothing in a browser gets a certificate.
+  issueUserCertificate: { kind: 'person', web: 'never' },
   listDatabases: { kind: 'person' },
   getMyself: { kind: 'person' },
-  startMfaConfirmation: { kind: 'person' },
-  getClientLogin: { kind: 'person' },
-  decideClientLogin: { kind: 'person' },
+  startMfaConfirmation: { kind: 'person', web: 'never' },
+  getClientLogin: { kind: 'person', web: 'only' },
+  decideClientLogin: { kind: 'person', web: 'only' },
   listMfaDevices: { kind: 'person' },
   beginMfaChallenge: { kind: 'person' },
   beginMfaAdd: { kind: 'person' },

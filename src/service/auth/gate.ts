@@ -11,6 +11,7 @@ import { actorOf, identifyCaller, type Caller, type Person } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Connection } from './listener.ts';
 import { limited, rolesOfUser } from './sign-in.ts';
+import type { WebCall } from './web-call.ts';
 import { whileStanding } from './standing.ts';
 
 /** Every call passes here: who calls, may they, then the handler, then errors into words that may cross the wire. */
@@ -22,6 +23,10 @@ export type Call<C extends Caller = Caller> = {
   readonly caller: C;
   readonly context: AuthContext;
   readonly signal: AbortSignal;
+  /** Of a browser's call, which came over a proxy; undefined: a program's. */
+  readonly web?: WebCall;
+  /** Of the answer; what the proxy turns into cookies goes here (web-sessions.ts). */
+  readonly responseHeader: Headers;
 };
 type CallerOf<M extends MethodName> = (typeof PERMISSIONS)[M]['kind'] extends 'person'
   ? Person
@@ -64,7 +69,8 @@ async function unary(
 ): Promise<object> {
   try {
     const caller = await admit(name, request, at, context);
-    return await (handler(request, { caller, context, signal: at.signal }) as Promise<object>);
+    const { signal, responseHeader } = at;
+    return await (handler(request, { caller, context, signal, responseHeader }) as Promise<object>);
   } catch (error) {
     throw told(name, error, context);
   }
@@ -93,6 +99,7 @@ async function* streamed(
       yield* handler(request, {
         caller,
         context,
+        responseHeader: at.responseHeader,
         signal: AbortSignal.any([at.signal, ends.signal, context.closing]),
       }) as AsyncIterable<object>;
     } finally {

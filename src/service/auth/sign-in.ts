@@ -1,6 +1,7 @@
 import type { SignInRequest } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { sessionTtl } from '../../access/session.ts';
 import { auditEvent } from '../../audit/event.ts';
+import { LoginError } from '../../errors.ts';
 import { parsePublicKey } from '../../pki/keys.ts';
 import type { UserIdentity } from '../../resource/identity.ts';
 import type { ClusterAuthPreference, Role, User } from '../../resource/resource.ts';
@@ -16,37 +17,97 @@ export async function signIn(request: SignInRequest, { caller, context }: Call) 
   parsePublicKey(request.publicKey);
   const preference = await preferenceOf(context);
   const { user, mfa } = await proved(request, preference, caller.address, context);
-  const roles = await rolesOfUser(user, context);
+  const { identity, ttlMs } = await signInPerson(
+    user,
+    { userKind: 'local', mfa, address: caller.address, ttlSeconds: request.ttlSeconds },
+    context,
+  );
+  const issued = await issueForUser(identity, { publicKey: request.publicKey, ttlMs, caller }, context);
+  return clientAnswer(identity, issued.pem, context);
+}
+
+/** What tsh keeps of a sign-in: its certificate and what it needs to trust. */
+export async function clientAnswer(identity: UserIdentity, certificate: string, context: AuthContext) {
+  const preference = await preferenceOf(context);
+  return {
+    certificate,
+    clusterName: context.clusterName,
+    hostAuthorities: [...context.authorities.certificates('host')],
+    roles: [...identity.roles],
+    messageOfTheDay: preference.spec.message_of_the_day ?? '',
+  };
+}
+
+/** How a person proved who they are. `method` is for the audit log: default `local`, or the kind of the connector. */
+export type SignInFacts = {
+  readonly userKind: 'local' | 'sso';
+  readonly method?: string;
+  readonly mfa: UserIdentity['mfa'];
+  /** Where the certificate or session will be used from. */
+  readonly address: string;
+  /** 0 or undefined: the cluster's default. */
+  readonly ttlSeconds?: number;
+  /** Never later than this, whatever the roles say. */
+  readonly notAfterMs?: number;
+  /** For the audit log: what the provider said, or the device that was shown. */
+  readonly attributes?: object;
+  readonly mfaDevice?: object;
+};
+/** What a certificate of theirs may say, and how long it may live. */
+export type SignedInPerson = { readonly identity: UserIdentity; readonly ttlMs: number };
+
+/**
+ * The end of every sign-in, however it was proved: locks, lockout, pinning, the lifetime, and the audit log's word on it. Throws LoginError `SIGN_IN_REFUSED` for a local user who is
+ * locked out, `LOCKED` for a lock in force.
+ */
+export async function signInPerson(user: User, facts: SignInFacts, context: AuthContext): Promise<SignedInPerson> {
   const name = user.metadata.name;
+  const method = facts.method ?? user.spec.created_by?.connector?.type ?? 'local';
+  const told = { ...facts, method };
+  const roles = await rolesOfUser(user, context);
+  if (isLocked(user, context.clock.now())) {
+    await signInRefused(name, { ...told, reason: 'user is locked' }, context);
+    throw facts.userKind === 'local'
+      ? signInRefusal()
+      : new LoginError('LOCKED', user.spec.status?.locked_message ?? 'this user is locked');
+  }
   try {
     await refuseLocked({ user: name, roles: user.spec.roles }, context);
   } catch (error) {
-    await refused(name, caller.address, 'a lock is in force', context);
+    await signInRefused(name, { ...told, reason: 'a lock is in force' }, context);
     throw error;
   }
+  const preference = await preferenceOf(context);
+  const wantedMs = sessionTtl(roles, preference, (facts.ttlSeconds ?? 0) * 1000);
+  const ttlMs = Math.min(wantedMs, (facts.notAfterMs ?? Number.POSITIVE_INFINITY) - context.clock.now());
   if (user.spec.status?.is_locked === true) await liftLockout(name, context);
-  const who = { user: name, user_kind: 'local', user_roles: user.spec.roles, 'addr.remote': caller.address } as const;
-  await emit(context, auditEvent('T1000I', { method: 'local', success: true, with_mfa: mfa, ...who }));
-  context.instruments.logins.of({ result: 'success', method: 'local' }).value += 1;
+  const { userKind, mfa, address } = facts;
+  await emit(
+    context,
+    auditEvent(userKind === 'local' ? 'T1000I' : 'T1001I', {
+      method,
+      success: true,
+      with_mfa: mfa,
+      user: name,
+      user_kind: userKind,
+      user_roles: user.spec.roles,
+      ...(facts.attributes === undefined ? {} : { attributes: facts.attributes }),
+      ...(facts.mfaDevice === undefined ? {} : { mfa_device: facts.mfaDevice }),
+      'addr.remote': address,
+    }),
+  );
+  context.instruments.logins.of({ result: 'success', method }).value += 1;
   const identity: UserIdentity = {
     kind: 'user',
     user: name,
-    userKind: 'local',
+    userKind,
     roles: user.spec.roles,
     traits: user.spec.traits,
-    loginAddress: caller.address,
+    loginAddress: address,
     ...(mfa === undefined ? {} : { mfa }),
-    ...(roles.some((role) => role.spec.options.pin_source_ip === true) ? { pinnedAddress: caller.address } : {}),
+    ...(roles.some((role) => role.spec.options.pin_source_ip === true) ? { pinnedAddress: address } : {}),
   };
-  const ttlMs = sessionTtl(roles, preference, request.ttlSeconds * 1000);
-  const issued = await issueForUser(identity, { publicKey: request.publicKey, ttlMs, caller }, context);
-  return {
-    certificate: issued.pem,
-    clusterName: context.clusterName,
-    hostAuthorities: [...context.authorities.certificates('host')],
-    roles: [...user.spec.roles],
-    messageOfTheDay: preference.spec.message_of_the_day ?? '',
-  };
+  return { identity, ttlMs };
 }
 
 /** The user whom name, password and code prove. Throws the one refusal for everything that is wrong, after telling the audit log which it was. */
@@ -73,8 +134,8 @@ async function proved(
     throw signInRefusal();
   }
   const user = (await context.records.read('user', name))?.resource;
-  if (user !== undefined && !isLocked(user, context.clock.now())) return { user, mfa: outcome.mfa };
-  await refused(name, address, user === undefined ? 'user has no record' : 'user is locked', context);
+  if (user !== undefined) return { user, mfa: outcome.mfa };
+  await refused(name, address, 'user has no record', context);
   throw signInRefusal();
 }
 
@@ -100,19 +161,35 @@ export function isLocked(user: User, nowMs: number): boolean {
   return status?.is_locked === true && (status.lock_expires === undefined || Date.parse(status.lock_expires) > nowMs);
 }
 
-async function refused(user: string, address: string, reason: string, context: AuthContext): Promise<void> {
-  context.instruments.logins.of({ result: 'refused', method: 'local' }).value += 1;
+/** Tells the audit log of a sign-in that was refused; `reason` is never for the caller. */
+export async function signInRefused(
+  user: string,
+  of: {
+    readonly userKind: 'local' | 'sso';
+    readonly method: string;
+    readonly address: string;
+    readonly reason: string;
+    readonly attributes?: object;
+  },
+  context: AuthContext,
+): Promise<void> {
+  context.instruments.logins.of({ result: 'refused', method: of.method }).value += 1;
   await emit(
     context,
-    auditEvent('T1000W', {
-      method: 'local',
-      user,
-      user_kind: 'local',
+    auditEvent(of.userKind === 'local' ? 'T1000W' : 'T1001W', {
+      method: of.method,
+      ...(user === '' ? {} : { user }),
+      user_kind: of.userKind,
       success: false,
-      error: reason,
-      'addr.remote': address,
+      error: of.reason,
+      ...(of.attributes === undefined ? {} : { attributes: of.attributes }),
+      'addr.remote': of.address,
     }),
   );
+}
+
+async function refused(user: string, address: string, reason: string, context: AuthContext): Promise<void> {
+  await signInRefused(user, { userKind: 'local', method: 'local', address, reason }, context);
 }
 
 // Shown on the record, so that an administrator sees it and can lift it there. What an administrator locked for longer stays so: five wrong guesses must not make it thirty minutes.
