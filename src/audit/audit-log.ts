@@ -5,6 +5,7 @@ import { LimitError, ProtocolError, StorageError } from '../errors.ts';
 import type { Clock } from '../telemetry/clock.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { CountQuery, Counts } from './count.ts';
 import { type AuditEvent, auditEvent, IsoClock } from './event.ts';
 import { Followers, type FollowLimits } from './follow.ts';
 import { decodeBatch, INGEST_DEFAULTS, type IngestCaller, type IngestLimits } from './ingest.ts';
@@ -120,6 +121,11 @@ export class AuditLog {
   /** A page of original lines; see `parseSearch`. */
   search(query: SearchQuery): Promise<SearchPage> {
     return this.#first.search(query);
+  }
+
+  /** Exact figures; see `parseCount`. */
+  count(query: CountQuery): Promise<Counts> {
+    return this.#first.count(query);
   }
 
   /** New events from now on; see `Followers.follow`. */

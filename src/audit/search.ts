@@ -10,6 +10,8 @@ export type SearchRequest = {
   readonly user?: string;
   /** Name of the `db` resource. */
   readonly database?: string;
+  /** Of one session (`sid`). */
+  readonly session?: string;
   /** Names or codes; any of them. */
   readonly events?: readonly string[];
   /** A word or a phrase of the statement or of any other text field. Case and accents do not matter. */
@@ -32,6 +34,7 @@ export type EventFilter = {
   readonly toMs?: number;
   readonly user?: string;
   readonly database?: string;
+  readonly session?: string;
   readonly events?: readonly string[];
   /** In order; never empty when present. */
   readonly words?: readonly string[];
@@ -65,6 +68,7 @@ export function matches(filter: EventFilter, event: StoredEvent): boolean {
   if (filter.toMs !== undefined && event.timeMs >= filter.toMs) return false;
   if (filter.user !== undefined && event.user !== filter.user) return false;
   if (filter.database !== undefined && event.database !== filter.database) return false;
+  if (filter.session !== undefined && event.session !== filter.session) return false;
   if (filter.events !== undefined && !filter.events.some((name) => name === event.event || name === event.code))
     return false;
   if (filter.words === undefined) return true;
@@ -81,11 +85,13 @@ export function wordsOf(text: string): string[] {
   return plain.match(/[\p{L}\p{N}\p{Co}]+/gu) ?? [];
 }
 
-function parseFilter(request: SearchRequest, problems: string[]): EventFilter {
+/** What of a search says which events are meant; adds what is wrong to `problems`. */
+export function parseFilter(request: SearchRequest, problems: string[]): EventFilter {
   const fromMs = optional(request.from, (text) => parseTime('from', text, problems));
   const toMs = optional(request.to, (text) => parseTime('to', text, problems));
   const user = optional(request.user, (text) => short('user', text, problems));
   const database = optional(request.database, (text) => short('database', text, problems));
+  const session = optional(request.session, (text) => short('session_id', text, problems));
   const text = optional(request.text, (given) => short('text', given, problems));
   const words = text === undefined ? undefined : wordsOf(text);
   if (words?.length === 0) problems.push('text: expected at least one letter or digit');
@@ -97,6 +103,7 @@ function parseFilter(request: SearchRequest, problems: string[]): EventFilter {
     ...(toMs === undefined ? {} : { toMs }),
     ...(user === undefined ? {} : { user }),
     ...(database === undefined ? {} : { database }),
+    ...(session === undefined ? {} : { session }),
     ...(events.length === 0 ? {} : { events: [...new Set(events)] }),
     ...(words === undefined ? {} : { words }),
   };

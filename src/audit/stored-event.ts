@@ -14,6 +14,8 @@ export type StoredEvent = {
   readonly code: string;
   readonly user?: string;
   readonly database?: string;
+  /** `sid`. */
+  readonly session?: string;
   /** Every text in it, for search by words. */
   readonly text: string;
 };
@@ -100,7 +102,7 @@ function fieldCheck(name: string, type: FieldType): FieldCheck {
 }
 
 function describe(fields: Record<string, unknown>): StoredEvent {
-  const { uid, time, event, code, user, db_service: database } = fields;
+  const { uid, time, event, code, user, db_service: database, sid: session } = fields;
   if (typeof uid !== 'string' || !UID.test(uid)) throw invalid('uid is not a lower-case UUID');
   if (typeof time !== 'string' || !TIME.test(time)) throw invalid('time is not RFC 3339 in UTC with milliseconds');
   if (typeof event !== 'string' || typeof code !== 'string') throw invalid('event or code is missing');
@@ -115,6 +117,7 @@ function describe(fields: Record<string, unknown>): StoredEvent {
     code,
     ...(typeof user === 'string' ? { user } : {}),
     ...(typeof database === 'string' ? { database } : {}),
+    ...(typeof session === 'string' ? { session } : {}),
     // Only the index and a follower's filter ask for it.
     get text() {
       return words(fields);

@@ -1,30 +1,43 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
 import type { StoredEvent } from '../stored-event.ts';
+import { BLOCK_ROWS, type Column, columnId, COLUMNS, packColumn } from './day-columns.ts';
 
 /**
- * The index of one day's file: where each event stands, by time, user, database, event and words. It holds nothing that the file does not, and is made anew
- * from it when it is missing or does not fit. One writer.
+ * The index of one day's file: what each event is found and counted by (day-columns.ts), where it stands, its words, and the uids that are there. It holds
+ * nothing that the file does not, and is made anew from it when it is missing, of another version or does not fit. One writer.
  */
 export class DayIndex {
   readonly #database: DatabaseSync;
-  readonly #insert: StatementSync;
+  readonly #insertUid: StatementSync;
+  readonly #insertRow: StatementSync;
   readonly #insertWords: StatementSync;
+  readonly #insertName: StatementSync;
+  readonly #findName: StatementSync;
   readonly #find: StatementSync;
   readonly #highest: StatementSync;
+  readonly #names = new LRUCache<string, number>({ max: MAX_NAMES });
+  #nextId = 1;
+  #firstTail = 1;
+  #last: { offset: number; length: number; uid: Buffer } | undefined;
   #open = false;
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#insert = database.prepare(
-      'INSERT OR IGNORE INTO events(time, uid, user, db, event, code, offset, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    this.#insertUid = database.prepare('INSERT OR IGNORE INTO uids(uid) VALUES (?)');
+    this.#insertRow = database.prepare(
+      `INSERT INTO tail(id, ${COLUMNS.join(', ')}) VALUES (?, ${COLUMNS.map(() => '?').join(', ')})`,
     );
     this.#insertWords = database.prepare('INSERT INTO words(rowid, body) VALUES (?, ?)');
-    this.#find = database.prepare('SELECT 1 FROM events WHERE uid = ?');
-    this.#highest = database.prepare('SELECT max(uid) AS uid FROM events WHERE uid BETWEEN ? AND ?');
+    this.#insertName = database.prepare('INSERT INTO names(type, name) VALUES (?, ?)');
+    this.#findName = database.prepare('SELECT id FROM names WHERE type = ? AND name = ?');
+    this.#find = database.prepare('SELECT 1 FROM uids WHERE uid = ?');
+    this.#highest = database.prepare('SELECT max(uid) AS uid FROM uids WHERE uid BETWEEN ? AND ?');
+    this.#readIds();
   }
 
-  /** Opens or makes it. Throws when the file is not one of ours or damaged: `remove` it and open again. */
+  /** Opens or makes it. Throws when the file is not one of ours, of another version or damaged: `remove` it and open again. */
   static open(path: string): DayIndex {
     // SQLite gives its other files the mode of this one.
     closeSync(openSync(path, 'a', 0o600));
@@ -55,13 +68,13 @@ export class DayIndex {
 
   /** The event that stands last in the file, by its place and uid. */
   get last(): { readonly offset: number; readonly length: number; readonly uid: string } | undefined {
-    const row = this.#database.prepare('SELECT offset, length, uid FROM events ORDER BY id DESC LIMIT 1').get();
-    if (row === undefined) return undefined;
-    const { offset, length, uid } = row;
+    const row = this.#database.prepare('SELECT last_offset, last_length, last_uid FROM progress').get();
+    const uid = row?.['last_uid'];
+    if (!(uid instanceof Uint8Array)) return undefined;
     return {
-      offset: numberOf(offset),
-      length: numberOf(length),
-      uid: uid instanceof Uint8Array ? Buffer.from(uid).toString('hex') : '',
+      offset: numberOf(row?.['last_offset']),
+      length: numberOf(row?.['last_length']),
+      uid: Buffer.from(uid).toString('hex'),
     };
   }
 
@@ -83,24 +96,33 @@ export class DayIndex {
 
   /** False when the uid is there already. Within `begin` and `commit`. */
   add(event: StoredEvent, offset: number, length: number): boolean {
-    const { changes, lastInsertRowid } = this.#insert.run(
+    const uid = uidBytes(event.uid);
+    if (this.#insertUid.run(uid).changes === 0) return false;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#insertRow.run(
+      id,
       event.timeMs,
-      uidBytes(event.uid),
-      event.user ?? null,
-      event.database ?? null,
-      event.event,
-      event.code,
+      this.#nameId(NAMES.user, event.user),
+      this.#nameId(NAMES.db, event.database),
+      this.#nameId(NAMES.session, event.session),
+      this.#nameId(NAMES.kind, kindName(event)),
       offset,
       length,
     );
-    if (changes === 0) return false;
-    this.#insertWords.run(lastInsertRowid, event.text);
+    this.#insertWords.run(id, event.text);
+    this.#last = { offset, length, uid };
     return true;
   }
 
   /** Now knows the file up to `bytes`. */
   commit(bytes: number): void {
-    this.#database.prepare('UPDATE progress SET bytes = ?').run(bytes);
+    while (this.#nextId - this.#firstTail >= BLOCK_ROWS) this.#pack(BLOCK_ROWS);
+    this.#database
+      .prepare(
+        'UPDATE progress SET bytes = ?, last_offset = coalesce(?, last_offset), last_length = coalesce(?, last_length), last_uid = coalesce(?, last_uid)',
+      )
+      .run(bytes, this.#last?.offset ?? null, this.#last?.length ?? null, this.#last?.uid ?? null);
     this.#database.exec('COMMIT');
     this.#open = false;
   }
@@ -114,11 +136,74 @@ export class DayIndex {
     } catch {
       // SQLite rolled back by itself (disk full, I/O fault).
     }
+    this.#names.clear();
+    this.#last = undefined;
+    this.#readIds();
   }
 
+  /** Leaves the index as a reader likes it best. Never throws. */
   close(): void {
+    try {
+      this.#packRest();
+    } catch {
+      this.rollback();
+    }
     this.#database.close();
   }
+
+  #readIds(): void {
+    const { first, next } = {
+      ...this.#database
+        .prepare(
+          'SELECT (SELECT coalesce(max(first + count), 1) FROM blocks) AS first, (SELECT max(id) + 1 FROM tail) AS next',
+        )
+        .get(),
+    };
+    this.#firstTail = Number(first ?? 1);
+    this.#nextId = Number(next ?? this.#firstTail);
+  }
+
+  #nameId(type: number, name: string | undefined): number {
+    if (name === undefined) return 0;
+    const key = `${type} ${name}`;
+    const known = this.#names.get(key) ?? numberOf(this.#findName.get(type, name)?.['id']);
+    const id = known > 0 ? known : Number(this.#insertName.run(type, name).lastInsertRowid);
+    this.#names.set(key, id);
+    return id;
+  }
+
+  /** A day that is over, or not used for a while: a reader need not go through single rows. A short block for each opening would be as slow. */
+  #packRest(): void {
+    const count = this.#nextId - this.#firstTail;
+    if (this.#open || count < LEAST_PACKED_ROWS) return;
+    this.begin();
+    this.#pack(count);
+    this.#database.exec('COMMIT');
+    this.#open = false;
+  }
+
+  #pack(count: number): void {
+    const first = this.#firstTail;
+    const rows = this.#database.prepare('SELECT * FROM tail WHERE id < ? ORDER BY id').all(first + count);
+    const times = rows.map((row) => numberOf(row['time']));
+    const minTime = times.reduce((least, time) => Math.min(least, time), Number.MAX_SAFE_INTEGER);
+    const maxTime = times.reduce((most, time) => Math.max(most, time), 0);
+    const insert = this.#database.prepare('INSERT INTO columns(id, bytes) VALUES (?, ?)');
+    for (const column of COLUMNS) {
+      const values = column === 'time' ? times.map((time) => time - minTime) : rows.map((row) => numberOf(row[column]));
+      insert.run(columnId(first, column), packColumn(values));
+    }
+    this.#database
+      .prepare('INSERT INTO blocks(first, count, min_time, max_time) VALUES (?, ?, ?, ?)')
+      .run(first, rows.length, minTime, maxTime);
+    this.#database.prepare('DELETE FROM tail WHERE id < ?').run(first + count);
+    this.#firstTail = first + count;
+  }
+}
+
+/** How an event's name and code stand in the dictionary. */
+export function kindName({ event, code }: Pick<StoredEvent, 'event' | 'code'>): string {
+  return `${event} ${code}`;
 }
 
 function uidBytes(uid: string): Buffer {
@@ -131,20 +216,25 @@ function numberOf(value: unknown): number {
 
 /** Of a uid as text, up to and with its last dash. */
 export const SOURCE_LENGTH = 24;
-const VERSION = 1;
+/** `names.type`: which column's names. */
+export const NAMES = { user: 0, db: 1, session: 2, kind: 3 } as const satisfies { readonly [C in Column]?: number };
+/** maxCachedNames: numbers of names at hand; others are looked up. */
+const MAX_NAMES = 20_000;
+const LEAST_PACKED_ROWS = 256;
+const VERSION = 2;
 const SCHEMA = `
   BEGIN;
-  CREATE TABLE events(
-    id INTEGER PRIMARY KEY, time INTEGER NOT NULL, uid BLOB NOT NULL UNIQUE, user TEXT, db TEXT, event TEXT NOT NULL, code TEXT NOT NULL,
+  CREATE TABLE uids(uid BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE names(id INTEGER PRIMARY KEY, type INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (type, name)) STRICT;
+  CREATE TABLE tail(
+    id INTEGER PRIMARY KEY, time INTEGER NOT NULL, user INTEGER NOT NULL, db INTEGER NOT NULL, session INTEGER NOT NULL, kind INTEGER NOT NULL,
     offset INTEGER NOT NULL, length INTEGER NOT NULL
   ) STRICT;
-  CREATE INDEX by_time ON events(time);
-  CREATE INDEX by_user ON events(user, time) WHERE user IS NOT NULL;
-  CREATE INDEX by_db ON events(db, time) WHERE db IS NOT NULL;
-  CREATE INDEX by_event ON events(event, time);
+  CREATE TABLE blocks(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, min_time INTEGER NOT NULL, max_time INTEGER NOT NULL) STRICT;
+  CREATE TABLE columns(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   CREATE VIRTUAL TABLE words USING fts5(body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');
-  CREATE TABLE progress(bytes INTEGER NOT NULL) STRICT;
-  INSERT INTO progress VALUES (0);
+  CREATE TABLE progress(bytes INTEGER NOT NULL, last_offset INTEGER, last_length INTEGER, last_uid BLOB) STRICT;
+  INSERT INTO progress(bytes) VALUES (0);
   PRAGMA user_version = ${VERSION};
   COMMIT;
 `;

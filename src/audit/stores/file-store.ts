@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { StorageError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type DirectoryLock, lockDirectory } from '../directory-lock.ts';
+import { type CountQuery, type Counts, Tally } from '../count.ts';
 import { printCursor, type SearchPage, type SearchQuery } from '../search.ts';
 import type { StoredEvent } from '../stored-event.ts';
 import { DayFile } from './day-file.ts';
@@ -73,6 +74,17 @@ export class FileStore implements SearchableStore {
     return { events: lines };
   }
 
+  async count(query: CountQuery): Promise<Counts> {
+    const tally = new Tally(query);
+    for (const day of await this.#daysOf({ ...query.filter, descending: false })) {
+      await this.#useDay(day, async (file) => {
+        await file.indexed();
+        await file.reader.count(query.filter, tally);
+      });
+    }
+    return tally.result();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -110,7 +122,7 @@ export class FileStore implements SearchableStore {
   }
 
   /** Days that can hold a match, in the query's order. */
-  async #daysOf(query: SearchQuery): Promise<string[]> {
+  async #daysOf(query: Omit<SearchQuery, 'limit'>): Promise<string[]> {
     const names = await readdir(this.#directory);
     const days = names.filter((name) => DAY_FILE.test(name)).map((name) => name.slice(0, 10));
     const from = query.fromMs === undefined ? '' : dayOf(query.fromMs);

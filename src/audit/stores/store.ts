@@ -1,3 +1,4 @@
+import type { CountQuery, Counts } from '../count.ts';
 import type { SearchPage, SearchQuery } from '../search.ts';
 import type { StoredEvent } from '../stored-event.ts';
 
@@ -18,4 +19,6 @@ export interface EventStore {
 export interface SearchableStore extends EventStore {
   /** A page of original lines in order of time. Rejects with StorageError; never blocks the event loop for long. */
   search(query: SearchQuery): Promise<SearchPage>;
+  /** Exact figures. Rejects with StorageError, or LimitError where they would take too much; never blocks the event loop for long. */
+  count(query: CountQuery): Promise<Counts>;
 }

@@ -18,6 +18,7 @@ export type SearchOptions = {
   readonly to?: string | undefined;
   readonly user?: string | undefined;
   readonly db?: string | undefined;
+  readonly session?: string | undefined;
   readonly event?: readonly string[] | undefined;
   readonly text?: string | undefined;
   readonly limit: number;
@@ -53,6 +54,7 @@ function filterOf(options: SearchOptions): Parameters<AuthConnection['client']['
     to: options.to ?? '',
     user: options.user ?? '',
     database: options.db ?? '',
+    sessionId: options.session ?? '',
     events: [...(options.event ?? [])],
     text: options.text ?? '',
   };

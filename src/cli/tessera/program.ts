@@ -153,6 +153,7 @@ function addAudit(program: Command, { io, globals, act }: Context): void {
       .addOption(new Option('--to <time>', 'until then').argParser(time))
       .option('--user <name>', 'of this person')
       .option('--db <name>', 'on this database')
+      .option('--session <id>', 'of this session (sid)')
       .addOption(new Option('--event <types>', 'of these types, for example db.session.query').argParser(collect))
       .option('--text <words>', 'with this word or phrase in the statement or any field')
       .addOption(new Option('--limit <count>', 'at most so many').argParser(parseLimit).default(100))

@@ -44,7 +44,8 @@ export async function* followAudit(
 /** Shorter than the time after which a silent stream counts as abandoned (listener.ts). */
 const PULSE_MS = 15_000;
 
-function searchOf(request: SearchAuditRequest): SearchRequest {
-  const { from, to, user, database, events, text, limit, cursor, descending } = request;
-  return { from, to, user, database, events, text, limit, cursor, descending };
+/** The API's words for a search in those of the audit log. */
+export function searchOf(request: SearchAuditRequest): SearchRequest {
+  const { from, to, user, database, sessionId: session, events, text, limit, cursor, descending } = request;
+  return { from, to, user, database, session, events, text, limit, cursor, descending };
 }

@@ -8,6 +8,7 @@ import type { Store } from '../../state/store.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { CountRequest, Counts } from '../../audit/count.ts';
 import type { SearchPage, SearchRequest } from '../../audit/search.ts';
 import type { Authorities } from './authorities.ts';
 import type { Records } from './records.ts';
@@ -45,6 +46,8 @@ export interface AuditPort {
   /** A host's batch; how many of its events were new. Throws ProtocolError for a batch that can never be taken. */
   ingest(zstd: Uint8Array, caller: { readonly hostId: string; readonly role: 'proxy' | 'database' }): Promise<number>;
   search(request: SearchRequest): Promise<SearchPage>;
+  /** Exact figures. Throws LimitError where they would take too much. */
+  count(request: CountRequest): Promise<Counts>;
   /** Matching events as they arrive, until the signal aborts. Bounded; throws LimitError when the reader is too slow. */
   follow(request: SearchRequest, signal: AbortSignal): AsyncIterable<readonly string[]>;
 }

@@ -53,7 +53,7 @@ test('an audit log that can not be written is told', async () => {
   const durability = new Durability(() => 0);
   const failing = (): Promise<never> => Promise.reject(new StorageError('AUDIT_DAY_WRITE', 'the disk failed'));
   const unused = (): never => assert.fail('not asked');
-  const port: AuditPort = { emit: failing, ingest: failing, search: unused, follow: unused };
+  const port: AuditPort = { emit: failing, ingest: failing, search: unused, count: unused, follow: unused };
   await assert.rejects(durability.audit(port).emit(auditEvent('T1004I', { name: 'x' })));
   assert.match(durability.reason ?? '', /writing the audit log failed \(AUDIT_DAY_WRITE\)/);
 });

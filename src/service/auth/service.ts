@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AuditLog } from '../../audit/audit-log.ts';
+import { parseCount } from '../../audit/count.ts';
 import { parseSearch } from '../../audit/search.ts';
 import type { AuthConfig, Config } from '../../config/schema.ts';
 import { ConfigError, LimitError, LoginError } from '../../errors.ts';
@@ -264,6 +265,7 @@ function auditPort(audit: AuditLog): AuditPort {
     ingest: async (zstd, caller: { readonly hostId: string; readonly role: HostRole }) =>
       (await audit.ingest(zstd, caller)).stored,
     search: (request) => audit.search(parseSearch(request)),
+    count: (request) => audit.count(parseCount(request)),
     follow: (request, signal) => audit.follow(parseSearch(request), signal),
   };
 }
