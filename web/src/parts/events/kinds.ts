@@ -1,7 +1,24 @@
 /** The events there are, grouped for a person who looks for something. The names are those of docs/reference/events.md. */
 
 export type KindGroup = { readonly name: string; readonly kinds: readonly EventKind[] };
-export type EventKind = { readonly event: string; readonly label: string };
+/** `refusals`: codes of this event that say that something was denied or failed. */
+export type EventKind = { readonly event: string; readonly label: string; readonly refusals: readonly string[] };
+
+const REFUSALS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['db.session.start', ['TDB00W']],
+  ['db.session.query.failed', ['TDB02W']],
+  ['db.session.user.create', ['TDB08W']],
+  ['db.session.user.deactivate', ['TDB09W']],
+  ['db.session.result', ['TDB10W']],
+  ['user.login', ['T1000W', 'T1001W']],
+  ['user.lockout', ['TUL00W']],
+  ['user.headless_login.rejected', ['T1013W']],
+  ['mfa_auth_challenge.validate', ['T1007W']],
+  ['session.rejected', ['T1006W']],
+  ['auth', ['T3007W']],
+  ['api.denied', ['TAP00W']],
+  ['instance.join', ['TJ001W']],
+]);
 
 export const KIND_GROUPS: readonly KindGroup[] = [
   group('Sessions', {
@@ -101,10 +118,29 @@ export function knownEvents(): readonly string[] {
   return [...LABELS.keys()];
 }
 
+/** The group that an event belongs to; "Other" when it is not known. */
+export function kindGroup(event: string): string {
+  return GROUP_OF.get(event) ?? 'Other';
+}
+
+/** The codes of everything refused among these events; of all events when there is none. */
+export function refusalCodes(events: readonly string[]): readonly string[] {
+  const wanted = new Set(events);
+  return KIND_GROUPS.flatMap(({ kinds }) =>
+    kinds.filter(({ event }) => wanted.size === 0 || wanted.has(event)).flatMap(({ refusals }) => refusals),
+  );
+}
+
 function group(name: string, kinds: Readonly<Record<string, string>>): KindGroup {
-  return { name, kinds: Object.entries(kinds).map(([event, label]) => ({ event, label })) };
+  return {
+    name,
+    kinds: Object.entries(kinds).map(([event, label]) => ({ event, label, refusals: REFUSALS.get(event) ?? [] })),
+  };
 }
 
 const LABELS: ReadonlyMap<string, string> = new Map(
   KIND_GROUPS.flatMap(({ kinds }) => kinds.map(({ event, label }) => [event, label] as const)),
+);
+const GROUP_OF: ReadonlyMap<string, string> = new Map(
+  KIND_GROUPS.flatMap(({ name, kinds }) => kinds.map(({ event }) => [event, name] as const)),
 );

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseEvent } from './event.ts';
-import { kindLabel, knownEvents } from './kinds.ts';
+import { kindGroup, kindLabel, knownEvents, refusalCodes } from './kinds.ts';
 import { plainSentence, sentenceOf } from './sentence.ts';
 
 const base = { user: 'alice', db_service: 'orders' };
@@ -114,5 +114,7 @@ test('every event of the reference has a label and a sentence of its own', () =>
       `${code} ${event} has no sentence: ${sentence}`,
     );
     assert.ok(kindLabel(event) !== event);
+    assert.notEqual(kindGroup(event), 'Other');
+    assert.equal(refusalCodes([event]).includes(code), code.endsWith('W'), `${code} in kinds.ts`);
   }
 });

@@ -1,5 +1,6 @@
 import { type AuditEvent, listAt, numberAt, textAt, valueAt } from './event.ts';
-import { printBytes, printCount, printMs } from './figures.ts';
+import { bytesWords } from '../time-words.ts';
+import { printCount, printMs } from './figures.ts';
 
 /** A piece of a sentence. All but `words` come from outside. `user`, `database` and `session` can be followed to more of the same. */
 export type SentencePart = {
@@ -133,7 +134,7 @@ const FIGURES: ReadonlyMap<string, (event: AuditEvent) => string> = new Map(
     whoRefused: ({ fields }) => (textAt(fields, 'refused') === 'true' ? 'Tessera' : 'The database'),
     outcome: outcome,
     unfinished: ({ fields }) => UNFINISHED.get(textAt(fields, 'outcome')) ?? 'failed',
-    dataSize: ({ fields }) => printBytes(numberAt(fields, 'data_size') ?? 0),
+    dataSize: ({ fields }) => bytesWords(numberAt(fields, 'data_size') ?? 0),
     roleList: ({ fields }) => listAt(fields, 'roles').join(', '),
     target: ({ fields }) => pairs(valueAt(fields, 'target')),
     holder: ({ fields }) => holder(valueAt(fields, 'identity')),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isHarmless, visible, visibleParts } from './visible.ts';
+import { isHarmless, visible, visibleJson, visibleParts } from './visible.ts';
 
 const rows = [
   { text: 'select 1', layout: 'line', want: 'select 1' },
@@ -26,4 +26,12 @@ test('a mark says what it stands for', () => {
   });
   assert.equal(isHarmless('a\nb', 'block'), true);
   assert.equal(isHarmless('a\u2066b'), false);
+});
+
+test('a JSON document stays the same document', () => {
+  const value = { a: 'x\u202ey\u{e0041}', b: [1, 'z\n'] };
+  const shown = visibleJson(JSON.stringify(value));
+  assert.deepEqual(JSON.parse(shown), value);
+  assert.ok(isHarmless(shown, 'block'));
+  assert.equal(visibleJson('{\u0000'), '{⟨U+0000⟩');
 });

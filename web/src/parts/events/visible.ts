@@ -29,7 +29,22 @@ export function visible(text: string, layout: 'line' | 'block' = 'line'): string
     .join('');
 }
 
-/** Whether there is anything to make visible. */
+/** A JSON document for reading, with indents: what is not to be seen stands as an escape, so it is the same document still. What is no JSON is only made visible. */
+export function visibleJson(line: string): string {
+  try {
+    return JSON.stringify(JSON.parse(line), null, 2).replace(HARMFUL, (character) =>
+      character === '\n'
+        ? character
+        : [...Array(character.length).keys()]
+            .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+            .join(''),
+    );
+  } catch {
+    return visible(line, 'block');
+  }
+}
+
+/** Whether there is nothing to make visible. */
 export function isHarmless(text: string, layout: 'line' | 'block' = 'line'): boolean {
   return visibleParts(text, layout).every((part) => part.kind === 'plain');
 }
