@@ -1,4 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
+import { PageError } from './page-error.ts';
 
 /** A failure in words for the person who meets it. `what` failed, `why`, and what to do `next`; `code` is the stable code for looking it up. */
 export type Sentences = {
@@ -15,6 +16,8 @@ const CODE_HEADER = 'tessera-code';
 
 /** `what` names the thing that was tried, e.g. "The roles could not be loaded". Never throws; what is no error of a call becomes a fault of the page. */
 export function toSentences(error: unknown, what: string): Sentences {
+  if (error instanceof PageError)
+    return { what: sentence(what), why: error.message, next: error.next, code: error.code, retryable: true };
   const connect = ConnectError.from(error);
   const words = WORDS[connect.code] ?? UNKNOWN;
   return {
@@ -28,6 +31,7 @@ export function toSentences(error: unknown, what: string): Sentences {
 
 /** The server's stable code, e.g. `SIGN_IN_REFUSED`; connect's own name when the answer has none. */
 export function codeOf(error: unknown): string {
+  if (error instanceof PageError) return error.code;
   const connect = ConnectError.from(error);
   return (
     connect.metadata.get(CODE_HEADER) ??

@@ -1,10 +1,10 @@
 import { MantineProvider, localStorageColorSchemeManager } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { TransportProvider } from '@connectrpc/connect-query';
 import { QueryClientProvider } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { queryClient, transport } from '../api/transport.ts';
 import { cssVariables, theme } from './theme.ts';
+import { Toasts } from './toasts.tsx';
 
 // The key is read by public/theme.js too, before the first paint.
 const colorSchemes = localStorageColorSchemeManager({ key: 'tessera-color-scheme' });
@@ -18,7 +18,7 @@ export function Providers({ children }: { readonly children: ReactNode }): React
       colorSchemeManager={colorSchemes}
       defaultColorScheme="auto"
     >
-      <Notifications position="bottom-right" limit={4} autoClose={6000} />
+      <Toasts />
       <TransportProvider transport={transport}>
         <QueryClientProvider client={queryClient}>{children}</QueryClientProvider>
       </TransportProvider>

@@ -1,4 +1,4 @@
-import { ActionIcon, Box, Group, ScrollArea, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Box, Group, Text, Tooltip } from '@mantine/core';
 import { useClipboard } from '@mantine/hooks';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
@@ -21,13 +21,7 @@ export function CopyLine(props: {
       bd="1px solid var(--mantine-color-default-border)"
       style={{ borderRadius: 'var(--mantine-radius-md)' }}
     >
-      <ScrollArea
-        flex={1}
-        miw={0}
-        type="auto"
-        scrollbarSize={6}
-        viewportProps={{ tabIndex: 0, role: 'group', 'aria-label': props.label }}
-      >
+      <Box className="copy-line-text" tabIndex={0} role="group" aria-label={props.label}>
         <Text ff="monospace" size="sm" px="sm" py={8} style={{ whiteSpace: 'pre' }}>
           {props.prompt === true && (
             <Text span inherit c="dimmed" aria-hidden style={{ userSelect: 'none' }}>
@@ -36,7 +30,7 @@ export function CopyLine(props: {
           )}
           {props.value}
         </Text>
-      </ScrollArea>
+      </Box>
       <Tooltip label={clipboard.copied ? 'Copied' : 'Copy'}>
         <ActionIcon
           variant="subtle"
