@@ -10,6 +10,7 @@ import { isSignedOut } from '../api/errors.ts';
 import { signInPath } from '../api/next-path.ts';
 import { loadSession } from '../api/session.ts';
 import { queryClient } from '../api/transport.ts';
+import { holdToken } from '../pages/invite/held-token.ts';
 import { NotFound, PageFailure, PagePending } from './outcomes.tsx';
 
 /**
@@ -44,9 +45,19 @@ const signIn = createRoute({
   path: '/login',
   component: lazyRouteComponent(() => import('../pages/sign-in/page.tsx'), 'Page'),
 });
-const invite = createRoute({
+// The token leaves the address bar and the history before the page is shown, and before anything is asked of the server.
+const inviteLink = createRoute({
   getParentRoute: () => plain,
   path: '/invite/$token',
+  beforeLoad: ({ params, preload }) => {
+    if (preload) return;
+    holdToken(params.token);
+    throw redirect({ to: '/invite', replace: true });
+  },
+});
+const invite = createRoute({
+  getParentRoute: () => plain,
+  path: '/invite',
   component: lazyRouteComponent(() => import('../pages/invite/page.tsx'), 'Page'),
 });
 
@@ -144,7 +155,7 @@ const settings = createRoute({
 });
 
 const routeTree = root.addChildren([
-  plain.addChildren([signIn, invite]),
+  plain.addChildren([signIn, inviteLink, invite]),
   shell.addChildren([
     ...([home, account, device, confirm, databases, enrol, audit, sessions, session] as const),
     ...([users, user, roles, role, locks, tokens, connectors, connector, settings] as const),
