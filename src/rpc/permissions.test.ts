@@ -14,7 +14,28 @@ test('only these can be called without a certificate', () => {
   const open = Object.entries(PERMISSIONS).flatMap(([name, permission]) =>
     permission.kind === 'anonymous' ? [name] : [],
   );
-  assert.deepEqual(open.toSorted(), ['acceptInvite', 'join', 'ping', 'signIn', 'startInvite']);
+  assert.deepEqual(open.toSorted(), [
+    'acceptInvite',
+    'beginPasskeySignIn',
+    'beginWebSignIn',
+    'endWebSession',
+    'finishWebSignIn',
+    'getSignInOptions',
+    'join',
+    'ping',
+    'pollClientLogin',
+    'signIn',
+    'startClientLogin',
+    'startInvite',
+    'startSso',
+  ]);
+});
+
+test('nothing that gives a certificate or a secret of tsh is for browsers', () => {
+  for (const name of ['signIn', 'join', 'issueUserCertificate', 'startClientLogin', 'pollClientLogin'] as const) {
+    const permission: Permission = PERMISSIONS[name];
+    assert.equal('web' in permission && permission.web, 'never', name);
+  }
 });
 
 test('what issues certificates is never open to a proxy, but for its own', () => {

@@ -7,16 +7,19 @@ import type { AuthContext } from './context.ts';
 import { connectionKey, gated } from './gate.ts';
 import { handlers } from './handlers.ts';
 import { connectionOf, type Connection } from './listener.ts';
+import { WEB_HEADERS } from './web-call.ts';
 
 type Handler = ReturnType<typeof connectNodeAdapter>;
 
 /**
  * The API as a handler of HTTP/2 requests. A message is read whole before the gate can ask who calls, so who shows no certificate of this cluster may send little, and not
- * many at once: the memory of this process is not theirs to fill.
+ * many at once: the memory of this process is not theirs to fill. Nor is it a browser's, whose calls a member passes on.
  */
 export function apiHandler(context: AuthContext): Handler {
   const { maxRequestBytes } = context.config.limits;
   const members = adapter(context, maxRequestBytes);
+  const browsers = adapter(context, Math.min(maxRequestBytes, MAX_WEB_BYTES));
+  const guests = adapter(context, Math.min(maxRequestBytes, MAX_STRANGER_BYTES));
   const strangers = limitedTo(MAX_STRANGER_REQUESTS, adapter(context, Math.min(maxRequestBytes, MAX_STRANGER_BYTES)));
   const known = new WeakMap<Connection, boolean>();
   return (request, response) => {
@@ -24,12 +27,17 @@ export function apiHandler(context: AuthContext): Handler {
     let member = connection !== undefined && known.get(connection);
     if (connection !== undefined && member === undefined)
       known.set(connection, (member = isMember(connection, context)));
-    (member === true ? members : strangers)(request, response);
+    if (member !== true) strangers(request, response);
+    else if (WEB_HEADERS.web in request.headers)
+      (WEB_HEADERS.session in request.headers ? browsers : guests)(request, response);
+    else members(request, response);
   };
 }
 
 /** maxStrangerRequestBytes: of one message without a certificate; a join with the most names has 17 KiB. */
 export const MAX_STRANGER_BYTES = 32 * 1024;
+/** maxWebRequestBytes: of one message of a browser with a cookie; a connector's metadata may have half of it. The proxy bounds how many are under way. */
+const MAX_WEB_BYTES = 1024 * 1024;
 /** maxStrangerRequests: at once over one connection. */
 export const MAX_STRANGER_REQUESTS = 16;
 

@@ -27,6 +27,8 @@ export type Person = {
   /** The certificate's identity with the roles and traits as they are stored now: what decisions are made with. */
   readonly identity: UserIdentity;
   readonly address: string;
+  /** Set for a person who calls from a browser. */
+  readonly webSession?: { readonly startedMs: number };
 };
 
 /**
@@ -89,7 +91,8 @@ async function identifyHost(
   return { type: 'service', role, hostId, certificate, address };
 }
 
-async function identifyPerson(
+/** Who a certificate's person is now. Throws LoginError as {@link identifyCaller} does. */
+export async function identifyPerson(
   certificate: VerifiedCertificate<UserIdentity>,
   address: string,
   context: AuthContext,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { createContextKey, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
+import { createContextKey, type ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import { auditEvent } from '../../audit/event.ts';
 import { ruleAllows } from '../../access/rules.ts';
 import { AuthService } from '../../../gen/tessera/auth/v1/auth_pb.ts';
@@ -11,7 +11,8 @@ import { actorOf, identifyCaller, type Caller, type Person } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Connection } from './listener.ts';
 import { limited, rolesOfUser } from './sign-in.ts';
-import type { WebCall } from './web-call.ts';
+import { webCallOf, WEB_HEADERS, type WebCall } from './web-call.ts';
+import { notSignedIn, openWebSession, SET_SESSION } from './web-sessions.ts';
 import { whileStanding } from './standing.ts';
 
 /** Every call passes here: who calls, may they, then the handler, then errors into words that may cross the wire. */
@@ -68,11 +69,13 @@ async function unary(
   context: AuthContext,
 ): Promise<object> {
   try {
-    const caller = await admit(name, request, at, context);
-    const { signal, responseHeader } = at;
-    return await (handler(request, { caller, context, signal, responseHeader }) as Promise<object>);
+    const { caller, web } = await admit(name, request, at, context);
+    return await (handler(request, callOf(caller, web, at, context)) as Promise<object>);
   } catch (error) {
-    throw told(name, error, context);
+    const answer = told(name, error, context);
+    // The browser forgets a cookie that is good for nothing any more.
+    if (endsSession(error) && at.requestHeader.has(WEB_HEADERS.session)) answer.metadata.set(SET_SESSION, '');
+    throw answer;
   }
 }
 
@@ -84,9 +87,9 @@ async function* streamed(
   context: AuthContext,
 ): AsyncIterable<object> {
   try {
-    const caller = await admit(name, request, at, context);
+    const { caller, web } = await admit(name, request, at, context);
     const ends = new AbortController();
-    // A stream must not outlive what allowed it, be it a certificate, a role or the absence of a lock.
+    // A stream must not outlive what allowed it, be it a certificate, a web session, a role or the absence of a lock.
     const standing =
       'certificate' in caller
         ? whileStanding(
@@ -97,9 +100,7 @@ async function* streamed(
         : undefined;
     try {
       yield* handler(request, {
-        caller,
-        context,
-        responseHeader: at.responseHeader,
+        ...callOf(caller, web, at, context),
         signal: AbortSignal.any([at.signal, ends.signal, context.closing]),
       }) as AsyncIterable<object>;
     } finally {
@@ -110,6 +111,13 @@ async function* streamed(
   }
 }
 
+function callOf(caller: Caller, web: WebCall | undefined, at: HandlerContext, context: AuthContext): Call {
+  const { signal, responseHeader } = at;
+  return { caller, context, signal, responseHeader, ...(web === undefined ? {} : { web }) };
+}
+
+type Admitted = { readonly caller: Caller; readonly web: WebCall | undefined };
+
 // Also when the store can not say: the caller comes back, and is asked again.
 async function stillAllowed(
   name: MethodName,
@@ -117,31 +125,40 @@ async function stillAllowed(
   at: HandlerContext,
   context: AuthContext,
 ): Promise<void> {
-  const connection = at.values.get(connectionKey);
-  if (connection === undefined) throw new BugError('a call without a connection');
-  const refusal = await refusalOf(PERMISSIONS[name], await identifyCaller(connection, context), request, context);
+  const connection = connectionIn(at);
+  const web = await webCallOf(at.requestHeader, connection, context);
+  // An open stream is no sign of life: a page that is only looked at goes idle.
+  const caller = await identify(connection, web && { ...web, background: true }, context);
+  const refusal = await refusalOf(PERMISSIONS[name], caller, request, context);
   if (refusal !== undefined) throw refusal;
 }
 
-async function admit(name: MethodName, request: unknown, at: HandlerContext, context: AuthContext): Promise<Caller> {
-  const connection = at.values.get(connectionKey);
-  if (connection === undefined) throw new BugError('a call without a connection');
+async function admit(name: MethodName, request: unknown, at: HandlerContext, context: AuthContext): Promise<Admitted> {
+  const connection = connectionIn(at);
   const permission: Permission = PERMISSIONS[name];
-  // Anonymous methods do not look at a certificate: an expired one must not stop a new sign-in.
-  if (permission.kind === 'anonymous') return { type: 'anonymous', address: connection.address };
+  let web: WebCall | undefined;
   let caller: Caller;
   try {
-    caller = await identifyCaller(connection, context);
+    web = await webCallOf(at.requestHeader, connection, context);
+    refuseByPlace(permission, web);
+    // Anonymous methods do not look at a certificate or a session: one that is over must not stop a new sign-in.
+    caller =
+      permission.kind === 'anonymous'
+        ? { type: 'anonymous', address: web?.address ?? connection.address }
+        : await identify(connection, web, context);
   } catch (error) {
+    // A page that is opened without a session, or with one that is over, does nothing wrong.
+    if (error instanceof LoginError && error.code === 'NOT_SIGNED_IN') throw error;
+    const address = web?.address ?? connection.address;
     // Recorded before it is limited like a sign-in: those beyond are in the number that the audit log gets.
-    if (error instanceof LoginError) await context.refusals.record(connection.address, error.code, error.message);
-    await limited(connection.address, context);
+    if (error instanceof LoginError) await context.refusals.record(address, error.code, error.message);
+    await limited(address, context);
     throw error;
   }
   const refusal = await refusalOf(permission, caller, request, context);
-  if (refusal === undefined) return caller;
+  if (refusal === undefined) return { caller, web };
   // Nobody fills the audit log with what they may not do.
-  if (caller.type !== 'admin') await limited(connection.address, context);
+  if (caller.type !== 'admin') await limited(caller.address, context);
   await emit(
     context,
     auditEvent('TAP00W', {
@@ -153,6 +170,29 @@ async function admit(name: MethodName, request: unknown, at: HandlerContext, con
     }),
   );
   throw refusal;
+}
+
+function connectionIn(at: HandlerContext): Connection {
+  const connection = at.values.get(connectionKey);
+  if (connection === undefined) throw new BugError('a call without a connection');
+  return connection;
+}
+
+// Of a browser's call the proxy is never the caller, whatever its certificate could do.
+async function identify(connection: Connection, web: WebCall | undefined, context: AuthContext): Promise<Caller> {
+  if (web === undefined) return identifyCaller(connection, context);
+  if (web.sessionToken === undefined) throw notSignedIn();
+  return openWebSession(web.sessionToken, { address: web.address, quiet: web.background }, context);
+}
+
+function refuseByPlace(permission: Permission, web: WebCall | undefined): void {
+  if (web === undefined) {
+    if ('web' in permission && permission.web === 'only')
+      throw new LoginError('BROWSER_ONLY', 'this is for browsers, by way of a proxy');
+    return;
+  }
+  if (permission.kind === 'service' || ('web' in permission && permission.web === 'never'))
+    throw new LoginError('NOT_FOR_BROWSERS', 'this is not for browsers');
 }
 
 async function refusalOf(
@@ -201,7 +241,11 @@ function notFor(caller: Caller, expected: string): LoginError {
   );
 }
 
-function told(name: MethodName, error: unknown, context: AuthContext): Error {
+function endsSession(error: unknown): boolean {
+  return error instanceof LoginError && (error.code === 'NOT_SIGNED_IN' || error.code === 'LOCKED');
+}
+
+function told(name: MethodName, error: unknown, context: AuthContext): ConnectError {
   const incident = randomUUID().slice(0, 8);
   if (!(error instanceof TesseraError) || error instanceof BugError)
     context.log.error({ err: error, method: name, incident }, 'auth: a call failed');
