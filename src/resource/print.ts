@@ -20,7 +20,8 @@ export function printResource(resource: Resource, format: 'yaml' | 'json'): stri
 }
 
 const durationKeys: { readonly [kind: string]: readonly string[] } = {
-  cluster_auth_preference: ['default_session_ttl'],
+  cluster_auth_preference: ['default_session_ttl', 'session_mfa_ttl', 'web_idle_timeout'],
+  oidc: ['max_age'],
   role: ['max_session_ttl', 'client_idle_timeout'],
 };
 
