@@ -16,35 +16,49 @@ import {
   type InviteDeps,
   type InviteKind,
 } from '../../sso/local/invite.ts';
+import type { Device } from '../../sso/local/devices.ts';
 import { actorOf } from './caller.ts';
-import { emit, type AuthContext } from './context.ts';
+import { emit, preferenceOf, type AuthContext } from './context.ts';
+import { factorDeps } from './factor-deps.ts';
 import type { Call } from './gate.ts';
+import { toldDevice } from './mfa-proof.ts';
 import { isConflict } from './records.ts';
 import { forgetUser, requireRoles } from './resources.ts';
-import { limited } from './sign-in.ts';
+import { limited, signInPerson } from './sign-in.ts';
+import type { WebCall } from './web-call.ts';
+import { createWebSession, endWebSessionsOf, setSession } from './web-sessions.ts';
 
-/** New users and resets: an administrator makes a link, the person sets password and one-time code with it. */
+/** New users and resets: an administrator makes a link, the person sets password and second factors with it. */
 
 export async function startInvite(request: StartInviteRequest, { caller, context }: Call) {
   await limited(caller.address, context);
-  const begun = await start(request.token, depsOf(context));
+  const begun = await start(request.token, await depsOf(context));
   await requireUser(begun.user, context);
+  const preference = await preferenceOf(context);
   return {
     user: begun.user,
     kind: begun.kind,
     oneTimeCodeUri: begun.oneTimeCodeUri,
     expires: new Date(begun.expiresMs).toISOString(),
+    secondFactors: [...preference.spec.second_factors],
+    webauthnOptionsJson: begun.webauthnOptionsJson,
   };
 }
 
-export async function acceptInvite(request: AcceptInviteRequest, { caller, context }: Call) {
+/** From a browser the person is signed in with it: whoever holds the link and sets the password could do that next anyway. */
+export async function acceptInvite(request: AcceptInviteRequest, call: Call) {
+  const { caller, context } = call;
   await limited(caller.address, context);
-  const { user } = await start(request.token, depsOf(context));
+  const deps = await depsOf(context);
+  const { user } = await start(request.token, deps);
   await requireUser(user, context);
-  await accept({ token: request.token, password: request.password, oneTimeCode: request.oneTimeCode }, depsOf(context));
+  const { token, password, oneTimeCode, webauthnResponseJson, webauthnDeviceName } = request;
+  const { devices } = await accept({ token, password, oneTimeCode, webauthnResponseJson, webauthnDeviceName }, deps);
+  await endWebSessionsOf(user, context, 'password changed');
   const who = { user, user_kind: 'local', 'addr.remote': caller.address } as const;
   await emit(context, auditEvent('T1005I', { name: user, ...who }));
-  await emit(context, auditEvent('T1006I', { mfa_device_name: 'otp', mfa_device_type: 'TOTP', ...who }));
+  for (const device of devices) await emit(context, auditEvent('T1006I', { ...toldDevice(device), ...who }));
+  if (call.web !== undefined) await signInTo(call, call.web, user, devices);
   return { user };
 }
 
@@ -89,13 +103,25 @@ export async function addUser(request: AddUserRequest, { caller, context }: Call
 export async function resetUser(request: ResetUserRequest, { caller, context }: Pick<Call, 'caller' | 'context'>) {
   await requireUser(request.user, context);
   const reset = await makeLink(request.user, 'reset', request.ttlSeconds, { caller, context });
-  // Whoever has the old password must not be able to go on with it.
+  // Whoever has the old password, an old device or a browser that is signed in must not be able to go on with it.
   await removeCredentials(context.store, request.user);
+  await endWebSessionsOf(request.user, context);
   await context.records.change('user', request.user, (before) => {
     const { status: _over, ...spec } = before.spec;
     return { ...before, spec };
   });
   return { resetToken: reset.token, expires: reset.expires, link: reset.link };
+}
+
+async function signInTo(call: Call, web: WebCall, name: string, devices: readonly Device[]): Promise<void> {
+  const { caller, context } = call;
+  const user = (await context.records.read('user', name))?.resource;
+  if (user === undefined) throw userDoesNotExist(name);
+  const mfa = devices.some(({ kind }) => kind === 'webauthn') ? 'webauthn' : devices[0]?.kind;
+  const facts = { userKind: 'local', mfa, address: caller.address } as const;
+  const { identity, ttlMs } = await signInPerson(user, facts, context);
+  const where = { address: caller.address, userAgent: web.userAgent };
+  await setSession(call, await createWebSession(identity, ttlMs, where, context));
 }
 
 async function makeLink(
@@ -125,16 +151,13 @@ async function makeLink(
 }
 
 async function requireUser(name: string, context: AuthContext): Promise<void> {
-  if ((await context.records.read('user', name)) === undefined)
-    throw new LoginError('USER_GONE', `user ${name} does not exist`);
+  if ((await context.records.read('user', name)) === undefined) throw userDoesNotExist(name);
 }
 
-function depsOf(context: AuthContext): InviteDeps {
-  return {
-    store: context.store,
-    secrets: context.sealer,
-    passwords: context.passwords,
-    now: () => context.clock.now(),
-    clusterName: context.clusterName,
-  };
+function userDoesNotExist(name: string): LoginError {
+  return new LoginError('USER_GONE', `user ${name} does not exist`);
+}
+
+async function depsOf(context: AuthContext): Promise<InviteDeps> {
+  return { ...(await factorDeps(context)), passwords: context.passwords, clusterName: context.clusterName };
 }

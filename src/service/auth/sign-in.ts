@@ -192,8 +192,11 @@ async function refused(user: string, address: string, reason: string, context: A
   await signInRefused(user, { userKind: 'local', method: 'local', address, reason }, context);
 }
 
-// Shown on the record, so that an administrator sees it and can lift it there. What an administrator locked for longer stays so: five wrong guesses must not make it thirty minutes.
-async function lockOut(user: string, untilMs: number, address: string, context: AuthContext): Promise<void> {
+/**
+ * After the failure that was one too many: shown on the record, so that an administrator sees it and can lift it there, and told to the audit log. What an administrator
+ * locked for longer stays so: five wrong guesses must not make it thirty minutes.
+ */
+export async function lockOut(user: string, untilMs: number, address: string, context: AuthContext): Promise<void> {
   const lockExpires = new Date(untilMs).toISOString();
   await context.records.change('user', user, (before) =>
     isLocked(before, untilMs)

@@ -16,6 +16,7 @@ test('of two links made at the same moment the first that is used ends the other
     store,
     now,
     clusterName: 'test',
+    relyingParty: undefined,
     secrets: {
       seal: (_name, secret) => Promise.resolve(Buffer.from(secret).toString('hex')),
       open: (_name, sealed) => Promise.resolve(Buffer.from(sealed, 'hex')),
@@ -26,7 +27,7 @@ test('of two links made at the same moment the first that is used ends the other
     const { oneTimeCodeUri } = await startInvite(token, deps);
     const secret = Secret.fromBase32(new URL(oneTimeCodeUri).searchParams.get('secret') ?? '');
     const oneTimeCode = new TOTP({ secret }).generate({ timestamp: now() });
-    return acceptInvite({ token, password, oneTimeCode }, deps);
+    return acceptInvite({ token, password, oneTimeCode, webauthnResponseJson: '', webauthnDeviceName: '' }, deps);
   };
   try {
     const of = { user: 'twin', kind: 'reset', ttlMs: undefined } as const;

@@ -2,11 +2,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { ConfigError, LoginError, StorageError } from '../../errors.ts';
 import type { Item, Json, Store } from '../../state/store.ts';
-import { oneTimeSealName, writeCredentials, type SecretBox } from './credentials.ts';
+import { NO_CREDENTIALS, oneTimeSealName, writeCredentials, type Credentials } from './credentials.ts';
+import { codeDeviceOf, codeWrong, devicesOf, nameFor, passkeyOf, passkeyRefused, type Device } from './devices.ts';
+import { newSecret } from './once.ts';
 import { matchOneTimeCode, newOneTimeSecret, oneTimeCodeUri } from './one-time-code.ts';
+import { ownerOfPasskey, passkeyKnown } from './passkey-index.ts';
 import { checkPasswordRules, type Passwords } from './password.ts';
+import { passkeysUnavailable, takes, type FactorDeps } from './second-factors.ts';
+import { checkRegistration, registrationOptions } from './webauthn.ts';
 
-/** Invitations and resets: a random token, stored only as its hash, by which a person sets password and one-time code, once. */
+/** Invitations and resets: a random token, stored only as its hash, by which a person sets password and second factors, once. */
 
 export type InviteKind = 'invite' | 'reset';
 
@@ -20,15 +25,27 @@ const schema = z.strictObject({
   kind: z.enum(['invite', 'reset']),
   /** Sealed; made at the first look, so that reloading shows the same code. */
   oneTimeSecret: z.string().optional(),
+  /** Of a passkey; made at the first look. It is good as long as the token, without which it is of no use. */
+  challenge: z.string().optional(),
+  userHandle: z.string().optional(),
 });
 type Invite = Readonly<z.infer<typeof schema>>;
+type BegunInvite = Invite & {
+  readonly oneTimeSecret: string;
+  readonly challenge: string;
+  readonly userHandle: string;
+};
 
-export type InviteDeps = {
-  readonly store: Store;
-  readonly secrets: SecretBox;
-  readonly passwords: Passwords;
-  readonly now: () => number;
-  readonly clusterName: string;
+export type InviteDeps = FactorDeps & { readonly passwords: Passwords; readonly clusterName: string };
+
+export type InviteAnswer = {
+  readonly token: string;
+  readonly password: string;
+  /** Each that is not empty becomes a second factor. */
+  readonly oneTimeCode: string;
+  readonly webauthnResponseJson: string;
+  /** Empty: one is found. */
+  readonly webauthnDeviceName: string;
 };
 
 /** Makes a token of 256 random bits; earlier ones of the user die. `ttlMs` undefined: the kind's default. Throws ConfigError beyond the kind's maximum. */
@@ -49,7 +66,7 @@ export async function createInvite(
   return { token, expiresMs };
 }
 
-/** What the person sees first: for whom it is and the one-time code to set up. Throws LoginError `INVITE_INVALID`. */
+/** What the person sees first: for whom it is and what second factors to set up (empty: not taken). Throws LoginError `INVITE_INVALID`. */
 export async function startInvite(
   token: string,
   deps: InviteDeps,
@@ -57,54 +74,48 @@ export async function startInvite(
   readonly user: string;
   readonly kind: InviteKind;
   readonly oneTimeCodeUri: string;
+  readonly webauthnOptionsJson: string;
   readonly expiresMs: number;
 }> {
   for (;;) {
     const { item, invite } = await findInvite(token, deps.store);
-    const sealed =
-      invite.oneTimeSecret ?? (await deps.secrets.seal(oneTimeSealName(invite.user), Buffer.from(newOneTimeSecret())));
-    if (invite.oneTimeSecret === undefined && !(await swap(deps.store, item, { ...invite, oneTimeSecret: sealed })))
-      continue;
-    const secret = (await deps.secrets.open(oneTimeSealName(invite.user), sealed)).toString();
+    const begun: BegunInvite = {
+      ...invite,
+      oneTimeSecret:
+        invite.oneTimeSecret ??
+        (await deps.secrets.seal(oneTimeSealName(invite.user), Buffer.from(newOneTimeSecret()))),
+      challenge: invite.challenge ?? newSecret(),
+      userHandle: invite.userHandle ?? newSecret(),
+    };
+    if (!isBegun(invite) && !(await swap(deps.store, item, begun))) continue;
     return {
       user: invite.user,
       kind: invite.kind,
-      oneTimeCodeUri: oneTimeCodeUri(secret, { clusterName: deps.clusterName, user: invite.user }),
+      oneTimeCodeUri: await codeUri(begun, deps),
+      webauthnOptionsJson: await passkeyOptions(begun, deps),
       expiresMs: item.expiresMs ?? deps.now(),
     };
   }
 }
 
 /**
- * Sets password and one-time code and uses the token up: of two at once, one wins. Throws LoginError `INVITE_INVALID` or `ONE_TIME_CODE_WRONG`, ConfigError for a
- * password against the rules; the token stays good then.
+ * Sets password and second factors, in place of all there were, and uses the token up: of two at once, one wins. Throws LoginError `INVITE_INVALID`, `SECOND_FACTOR_MISSING`,
+ * `ONE_TIME_CODE_WRONG`, `PASSKEY_REFUSED` or `PASSKEY_KNOWN`, ConfigError for a password against the rules; the token stays good then.
  */
 export async function acceptInvite(
-  answer: { readonly token: string; readonly password: string; readonly oneTimeCode: string },
+  answer: InviteAnswer,
   deps: InviteDeps,
-): Promise<{ readonly user: string; readonly kind: InviteKind }> {
+): Promise<{ readonly user: string; readonly kind: InviteKind; readonly devices: readonly Device[] }> {
   const { item, invite } = await findInvite(answer.token, deps.store);
   checkPasswordRules(answer.password);
-  if (invite.oneTimeSecret === undefined)
-    throw new LoginError('INVITE_NOT_STARTED', 'invitation: ask for its one-time code first');
-  const secret = (await deps.secrets.open(oneTimeSealName(invite.user), invite.oneTimeSecret)).toString();
-  const step = matchOneTimeCode(secret, answer.oneTimeCode, { nowMs: deps.now(), lastStep: 0 });
-  if (step === undefined)
-    throw new LoginError(
-      'ONE_TIME_CODE_WRONG',
-      'one-time code: not the one of this moment; check the clock of the device that shows it',
-    );
+  if (!isBegun(invite)) throw new LoginError('INVITE_NOT_STARTED', 'invitation: ask for its second factors first');
+  const factors = await shownFactors(answer, invite, deps);
   const passwordHash = await deps.passwords.hash(answer.password);
   if (!(await claim(deps.store, item))) throw invalid();
   // Two that were made at the same moment both live: the other must not undo this.
   await removeInvites(deps.store, invite.user);
-  await writeCredentials(deps.store, invite.user, {
-    passwordHash,
-    oneTimeSecret: invite.oneTimeSecret,
-    lastStep: step,
-    attempts: [],
-  });
-  return { user: invite.user, kind: invite.kind };
+  await writeCredentials(deps.store, invite.user, { ...factors, passwordHash });
+  return { user: invite.user, kind: invite.kind, devices: devicesOf(factors) };
 }
 
 /** Takes back every open invitation and reset of a user. */
@@ -115,6 +126,67 @@ export async function removeInvites(store: Store, user: string): Promise<void> {
 }
 
 const PREFIX = '/invite/';
+
+function isBegun(invite: Invite): invite is BegunInvite {
+  return invite.oneTimeSecret !== undefined && invite.challenge !== undefined && invite.userHandle !== undefined;
+}
+
+async function codeUri({ user, oneTimeSecret }: BegunInvite, deps: InviteDeps): Promise<string> {
+  if (!takes('otp', deps)) return '';
+  const secret = (await deps.secrets.open(oneTimeSealName(user), oneTimeSecret)).toString();
+  return oneTimeCodeUri(secret, { clusterName: deps.clusterName, user });
+}
+
+async function passkeyOptions({ user, challenge, userHandle }: BegunInvite, deps: InviteDeps): Promise<string> {
+  const { relyingParty } = deps;
+  if (relyingParty === undefined || !takes('webauthn', deps)) return '';
+  return registrationOptions({ challenge, user, userHandle, known: [], relyingParty });
+}
+
+async function shownFactors(answer: InviteAnswer, invite: BegunInvite, deps: InviteDeps): Promise<Credentials> {
+  let factors: Credentials = { ...NO_CREDENTIALS, userHandle: invite.userHandle };
+  if (answer.oneTimeCode !== '') factors = await withCode(factors, answer.oneTimeCode, invite, deps);
+  if (answer.webauthnResponseJson !== '') factors = await withPasskey(factors, answer, invite, deps);
+  const demanded = deps.kinds === undefined || deps.kinds.length > 0;
+  if (demanded && devicesOf(factors).length === 0)
+    throw new LoginError(
+      'SECOND_FACTOR_MISSING',
+      'second factor: the cluster demands one; give a one-time code or make a passkey',
+    );
+  return factors;
+}
+
+async function withCode(
+  factors: Credentials,
+  code: string,
+  { user, oneTimeSecret }: BegunInvite,
+  deps: InviteDeps,
+): Promise<Credentials> {
+  if (!takes('otp', deps))
+    throw new ConfigError(['one-time code: the cluster takes none (second_factors); make a passkey']);
+  const secret = (await deps.secrets.open(oneTimeSealName(user), oneTimeSecret)).toString();
+  const nowMs = deps.now();
+  const step = matchOneTimeCode(secret, code, { nowMs, lastStep: 0 });
+  if (step === undefined) throw codeWrong();
+  const name = nameFor('', 'otp', factors);
+  return { ...factors, oneTimeCodes: [codeDeviceOf(name, oneTimeSecret, step, nowMs)] };
+}
+
+async function withPasskey(
+  factors: Credentials,
+  answer: InviteAnswer,
+  { user, challenge }: BegunInvite,
+  deps: InviteDeps,
+): Promise<Credentials> {
+  const { relyingParty } = deps;
+  if (relyingParty === undefined || !takes('webauthn', deps)) throw passkeysUnavailable();
+  const name = nameFor(answer.webauthnDeviceName, 'webauthn', factors);
+  const made = await checkRegistration(answer.webauthnResponseJson, { challenge, relyingParty });
+  if ('fault' in made) throw passkeyRefused(made.fault);
+  const owner = await ownerOfPasskey(deps.store, made.credentialId);
+  if (owner !== undefined && owner !== user) throw passkeyKnown();
+  return { ...factors, passkeys: [passkeyOf(name, made, deps.now())] };
+}
 
 function keyOf(token: string): string {
   // The hash is the key: looking it up tells nothing about how near a guess was, and the store holds no token.

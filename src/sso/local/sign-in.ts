@@ -1,20 +1,11 @@
 import { LoginError } from '../../errors.ts';
 import type { Store } from '../../state/store.ts';
-import {
-  changeCredentials,
-  oneTimeSealName,
-  readCredentials,
-  type Credentials,
-  type SecretBox,
-} from './credentials.ts';
-import { matchOneTimeCode } from './one-time-code.ts';
+import { cleared, countAttempt, lockOf, uncounted } from './attempts.ts';
+import { openCodes, spendCode } from './code-devices.ts';
+import { changeCredentials, readCredentials, type Credentials, type SecretBox } from './credentials.ts';
 import type { Passwords } from './password.ts';
 
 /** A local user's name, password and one-time code in; proof that it is them, or one error for everything, out. */
-
-export const MAX_FAILURES = 5;
-export const FAILURE_WINDOW_MS = 30 * 60_000;
-export const LOCKOUT_MS = 30 * 60_000;
 
 export type LocalSignInDeps = {
   readonly store: Store;
@@ -30,6 +21,8 @@ export type LocalSignIn = {
   readonly oneTimeCode: string;
   /** True when the cluster asks for a second factor: then a user without one is refused. */
   readonly secondFactorRequired: boolean;
+  /** False when the cluster takes no one-time codes: then a code proves nothing. Default true. */
+  readonly oneTimeCodes?: boolean;
 };
 
 export type SignedIn = { readonly type: 'SignedIn'; readonly mfa: 'otp' | undefined };
@@ -41,21 +34,41 @@ export type SignInRefused = {
 };
 
 /**
- * Checks all of it, in the same time whoever asks. An attempt is counted before it is checked, so that many at once get no more guesses than one by one: with the
- * fifth within 30 minutes that did not succeed, sign-in is locked for 30 minutes. Throws LimitError when too many wait, StorageError when the store fails.
+ * Checks all of it, in the same time whoever asks; an attempt is counted before it is checked (attempts.ts). Who has a second factor must show a code, also where the
+ * cluster does not ask for one. Throws LimitError when too many wait, StorageError when the store fails.
  */
 export async function signInLocally(attempt: LocalSignIn, deps: LocalSignInDeps): Promise<SignedIn | SignInRefused> {
-  const nowMs = deps.now();
-  const counted = await countAttempt(attempt.user, nowMs, deps.store);
-  const check = await deps.passwords.verify(attempt.password, counted?.before.passwordHash);
-  if (counted === undefined) return { type: 'SignInRefused', reason: 'unknown user' };
-  if (!counted.allowed) return { type: 'SignInRefused', reason: 'locked after too many failures' };
-  if (!check.matches) return { type: 'SignInRefused', reason: 'wrong password', ...lockOf(counted.after, nowMs) };
-  const rehashed = check.outdated ? await deps.passwords.hash(attempt.password) : undefined;
-  const step = await spendCode(attempt, deps, rehashed);
-  if (step === 'wrong')
-    return { type: 'SignInRefused', reason: 'wrong one-time code', ...lockOf(counted.after, nowMs) };
-  return { type: 'SignedIn', mfa: step === 'none' ? undefined : 'otp' };
+  const held = await holdPassword(attempt, deps);
+  if ('type' in held) return held;
+  const outcome = await finish(attempt, held, deps);
+  if (outcome === 'wrong')
+    return { type: 'SignInRefused', reason: 'wrong one-time code', ...lockOf(held.after, held.nowMs) };
+  return { type: 'SignedIn', mfa: outcome === 'none' ? undefined : 'otp' };
+}
+
+/**
+ * The password alone, for a sign-in whose second factor follows (second-factors.ts `checkProof`). In the same time whoever asks. A right one is not counted as a failure, and
+ * forgives none: wrong codes of an earlier attempt still count.
+ */
+export async function checkPassword(
+  attempt: { readonly user: string; readonly password: string },
+  deps: LocalSignInDeps,
+): Promise<{ readonly type: 'PasswordHeld' } | SignInRefused> {
+  const held = await holdPassword(attempt, deps);
+  if ('type' in held) return held;
+  const hash = held.rehashed === undefined ? {} : { passwordHash: held.rehashed };
+  let same = false;
+  await changeCredentials(deps.store, attempt.user, (current) => {
+    // A reset in the meantime: what was checked is no longer what counts.
+    same = current.passwordHash === held.after.passwordHash;
+    return same ? { ...uncounted(current, held.nowMs), ...hash } : undefined;
+  });
+  return same ? { type: 'PasswordHeld' } : { type: 'SignInRefused', reason: 'wrong password' };
+}
+
+/** Forgives all failures: after a sign-in that needed no second factor, or when an administrator lifts a lockout. */
+export async function forgetFailures(store: Store, user: string): Promise<void> {
+  await changeCredentials(store, user, (before) => cleared(before));
 }
 
 /** The only thing a person is told. */
@@ -66,62 +79,48 @@ export function signInRefusal(): LoginError {
   );
 }
 
-/** Lifts a lockout and forgets failures. */
-export async function forgetFailures(store: Store, user: string): Promise<void> {
-  await changeCredentials(store, user, (before) => cleared(before));
-}
+type Held = { readonly after: Credentials; readonly nowMs: number; readonly rehashed: string | undefined };
 
-async function countAttempt(
-  user: string,
-  nowMs: number,
-  store: Store,
-): Promise<{ before: Credentials; after: Credentials; allowed: boolean } | undefined> {
-  let before: Credentials | undefined;
-  let allowed = false;
-  const after = await changeCredentials(store, user, (current) => {
-    before = current;
-    allowed = (current.lockedUntilMs ?? 0) <= nowMs;
-    if (!allowed) return undefined;
-    const attempts = [...current.attempts.filter((at) => at > nowMs - FAILURE_WINDOW_MS), nowMs];
-    const { lockedUntilMs: _over, ...rest } = current;
-    return { ...rest, attempts, ...(attempts.length >= MAX_FAILURES ? { lockedUntilMs: nowMs + LOCKOUT_MS } : {}) };
-  });
-  return before === undefined || after === undefined ? undefined : { before, after, allowed };
+async function holdPassword(
+  attempt: { readonly user: string; readonly password: string },
+  deps: LocalSignInDeps,
+): Promise<Held | SignInRefused> {
+  const nowMs = deps.now();
+  // Nobody guesses the password of a person who has none, so nobody locks them out with it either.
+  const counted = await countAttempt(deps.store, attempt.user, nowMs, ({ passwordHash }) => passwordHash !== undefined);
+  const check = await deps.passwords.verify(attempt.password, counted?.before.passwordHash);
+  if (counted === undefined) return { type: 'SignInRefused', reason: 'unknown user' };
+  const { after, allowed } = counted;
+  if (!allowed) return { type: 'SignInRefused', reason: 'locked after too many failures' };
+  if (!check.matches) return { type: 'SignInRefused', reason: 'wrong password', ...lockOf(after, nowMs) };
+  return { after, nowMs, rehashed: check.outdated ? await deps.passwords.hash(attempt.password) : undefined };
 }
 
 // Uses the code up and clears the failures in one swap: of two sign-ins with one code, one wins.
-async function spendCode(
+async function finish(
   attempt: LocalSignIn,
+  { after, rehashed }: Held,
   deps: LocalSignInDeps,
-  rehashed: string | undefined,
 ): Promise<'ok' | 'none' | 'wrong'> {
-  const sealed = (await readCredentials(deps.store, attempt.user))?.credentials.oneTimeSecret;
-  const secret =
-    sealed === undefined ? undefined : (await deps.secrets.open(oneTimeSealName(attempt.user), sealed)).toString();
+  const snapshot = (await readCredentials(deps.store, attempt.user))?.credentials;
+  if (snapshot === undefined) return 'wrong';
+  const opened =
+    attempt.oneTimeCodes === false ? new Map<string, string>() : await openCodes(attempt.user, snapshot, deps.secrets);
   const hash = rehashed === undefined ? {} : { passwordHash: rehashed };
   let outcome: 'ok' | 'none' | 'wrong' = 'wrong';
   await changeCredentials(deps.store, attempt.user, (current) => {
     outcome = 'wrong';
     // A reset in the meantime: what was checked is no longer what counts.
-    if (current.oneTimeSecret !== sealed) return undefined;
-    if (secret === undefined) {
+    if (current.passwordHash !== after.passwordHash) return undefined;
+    if (current.oneTimeCodes.length + current.passkeys.length === 0) {
       if (attempt.secondFactorRequired) return undefined;
       outcome = 'none';
       return { ...cleared(current), ...hash };
     }
-    const step = matchOneTimeCode(secret, attempt.oneTimeCode, { nowMs: deps.now(), lastStep: current.lastStep });
-    if (step === undefined) return undefined;
+    const spent = spendCode(current, opened, attempt.oneTimeCode, deps.now());
+    if (spent === undefined) return undefined;
     outcome = 'ok';
-    return { ...cleared(current), ...hash, lastStep: step };
+    return { ...cleared(spent.after), ...hash };
   });
   return outcome;
-}
-
-function cleared(current: Credentials): Credentials {
-  const { lockedUntilMs: _over, ...rest } = current;
-  return { ...rest, attempts: [] };
-}
-
-function lockOf(after: Credentials, nowMs: number): { lockedUntilMs?: number } {
-  return after.lockedUntilMs !== undefined && after.lockedUntilMs > nowMs ? { lockedUntilMs: after.lockedUntilMs } : {};
 }
