@@ -17,6 +17,8 @@ export type Instruments = {
   readonly logins: Family<'result' | 'method'>;
   readonly certificatesIssued: Family<'type'>;
   readonly rateLimited: Family<'listener'>;
+  /** Requests that the proxy's web end answered: `tessera_proxy_web_requests_total`. */
+  readonly webRequests: Family<'route' | 'outcome'>;
   readonly auditEvents: Tally;
   readonly auditBytes: Tally;
   readonly auditCommits: Tally;
@@ -88,6 +90,10 @@ export function createInstruments(
     certificatesIssued: metrics.counters('tessera_certificates_issued_total', 'Certificates issued.', ['type']),
     rateLimited: metrics.counters('tessera_rate_limited_total', 'Connections and calls refused by a rate limit.', [
       'listener',
+    ]),
+    webRequests: metrics.counters('tessera_proxy_web_requests_total', 'Requests to the web end, by outcome.', [
+      'route',
+      'outcome',
     ]),
     ...auditInstruments(metrics),
   };

@@ -15,6 +15,7 @@ import type { HostRole, UserIdentity } from '../../src/resource/identity.ts';
 import type { Lock } from '../../src/resource/resource.ts';
 import { Gateway } from '../../src/service/proxy/gateway.ts';
 import type { ShownCertificate } from '../../src/service/proxy/tls-door.ts';
+import type { SsoCalls } from '../../src/service/proxy/web-sso.ts';
 import { systemClock } from '../../src/telemetry/clock.ts';
 import { createInstruments, type Instruments } from '../../src/telemetry/instruments.ts';
 import { type Log, silentLog } from '../../src/telemetry/log.ts';
@@ -107,6 +108,11 @@ export type GatewayOptions = {
   readonly mysql?: { readonly serverVersion?: string; readonly port?: number };
   /** Default: silent. */
   readonly log?: Log;
+  /** What the web end asks Auth when a provider answered. */
+  readonly sso?: SsoCalls;
+  readonly webFiles?: ReadonlyMap<string, Buffer>;
+  /** Default true. */
+  readonly web?: boolean;
 };
 
 export type AgentOptions = {
@@ -143,7 +149,7 @@ export class TestGateway {
       ...(options.mysql === undefined ? {} : { mysqlListenAddr: { host: '127.0.0.1', port: options.mysql.port ?? 0 } }),
       ...(options.mysql?.serverVersion === undefined ? {} : { mysqlServerVersion: options.mysql.serverVersion }),
       httpsKeypairs: [],
-      web: true,
+      web: options.web ?? true,
       ...(options.trustedSources === undefined ? {} : { proxyProtocol: { trustedSources: options.trustedSources } }),
       limits: {
         ...defaultProxyLimits,
@@ -186,6 +192,11 @@ export class TestGateway {
         ca_pins: trust.host.pins,
       }),
       ready: () => true,
+      sso: options.sso ?? {
+        finishSso: () => Promise.reject(new Error('no sign-in at a provider in this test')),
+        getSamlMetadata: () => Promise.reject(new Error('no SAML in this test')),
+      },
+      webFiles: () => Promise.resolve(options.webFiles ?? new Map()),
       audit: {
         emit: (event) => {
           if (this.journal === 'written') this.audited.push(event);

@@ -1,5 +1,4 @@
-import net from 'node:net';
-import type { BlockList, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Address, ProxyConfig } from '../../config/schema.ts';
 import { lockInForce } from '../../access/locks.ts';
 import type { TrustedAuthorities } from '../../pki/trust.ts';
@@ -18,6 +17,7 @@ import { AuthJoin } from './auth-join.ts';
 import { CancelRelay } from './cancel.ts';
 import { ClientDoor } from './client-door.ts';
 import { FrontDoor } from './front-door.ts';
+import { trustedSourcesOf, withFixed } from './gateway-settings.ts';
 import { type HostKey, hostKeyOf } from './host-key.ts';
 import { Https, type PublicPicture } from './https.ts';
 import { KillRelay } from './kills.ts';
@@ -30,6 +30,9 @@ import { type ShownCertificate, TlsDoor } from './tls-door.ts';
 import { countersFor } from './tunnel-counters.ts';
 import { enterTunnel } from './tunnel-door.ts';
 import type { Doors, Visit } from './visit.ts';
+import { Web } from './web.ts';
+import type { WebSource } from './web-files.ts';
+import type { SsoCalls } from './web-sso.ts';
 
 /** What the gateway needs of the cluster and the process. Each function is asked at each use: answers may change. */
 export type GatewayDeps = {
@@ -43,6 +46,10 @@ export type GatewayDeps = {
   readonly isKnownDatabase: (name: string) => boolean;
   readonly picture: () => PublicPicture;
   readonly ready: () => boolean;
+  /** The proxy's own calls to Auth for what identity providers answer. */
+  readonly sso: SsoCalls;
+  /** The files of the web UI; read once, when the port opens. */
+  readonly webFiles: WebSource;
   /** Takes the events of who is refused here; may be full or fail, which lets nobody in and keeps nobody out. */
   readonly audit: Pick<AuditWriter, 'emit'>;
   readonly clock: Clock;
@@ -68,6 +75,7 @@ export class Gateway {
   readonly #trail: RefusalTrail;
   readonly #refusals: ProxyRefusals;
   readonly #clients: ClientDoor;
+  readonly #web: Web;
   readonly #https: Https;
   readonly #databaseTls: TlsDoor;
   readonly #tunnelTls: TlsDoor;
@@ -75,6 +83,7 @@ export class Gateway {
   readonly #authJoin: AuthJoin;
   #config: ProxyConfig;
   #hostKey: HostKey;
+  #credentials: HostCredentials;
   #shown: ShownCertificate;
   #httpsCertificates: readonly ShownCertificate[];
 
@@ -83,6 +92,7 @@ export class Gateway {
     this.#deps = deps;
     this.#config = config;
     this.#hostKey = hostKeyOf(deps.credentials);
+    this.#credentials = deps.credentials;
     this.#shown = deps.credentials;
     this.#httpsCertificates = deps.httpsCertificates;
     this.hub = this.#makeHub();
@@ -97,12 +107,8 @@ export class Gateway {
     this.#cancel = this.#makeCancelRelay();
     this.#kills = this.#makeKills();
     this.#clients = this.#makeClientDoor();
-    this.#https = new Https({
-      picture: deps.picture,
-      ready: deps.ready,
-      requestTimeoutMs: config.limits.handshakeTimeoutMs,
-      clock,
-    });
+    this.#web = this.#makeWeb();
+    this.#https = new Https({ limits: config.limits, handle: (exchange) => void this.#web.handle(exchange), clock });
     this.#authJoin = new AuthJoin({
       authServer: deps.authServer,
       hostKey: () => this.#hostKey,
@@ -115,7 +121,7 @@ export class Gateway {
       this.#clients.accept(socket, visit),
     );
     this.#tunnelTls = this.#makeTls('tunnel', ['tessera-tunnel'], (socket, visit) => this.#enterTunnel(socket, visit));
-    this.#httpsTls = this.#makeTls('https', ['http/1.1'], (socket, visit) => this.#https.accept(socket, visit));
+    this.#httpsTls = this.#makeTls('https', ['h2', 'http/1.1'], (socket, visit) => this.#https.accept(socket, visit));
     this.#frontDoor = new FrontDoor({
       limits: config.limits,
       trustedSources: trustedSourcesOf(config),
@@ -143,6 +149,7 @@ export class Gateway {
 
   /** Opens the ports; none stays open when one can not be. Throws UpstreamError `PROXY_LISTEN`. Returns the real addresses. */
   async listen(): Promise<Listening> {
+    await this.#web.load(this.#deps.webFiles);
     const address = await this.#publicListener.listen();
     if (this.#mysqlListener === undefined) return address;
     try {
@@ -157,6 +164,8 @@ export class Gateway {
   /** The host certificate was renewed: shown and signed with from now on. */
   renew(credentials: HostCredentials): void {
     this.#hostKey = hostKeyOf(credentials);
+    this.#credentials = credentials;
+    this.#web.renew();
     this.#shown = credentials;
     this.#databaseTls.show([credentials]);
     this.#tunnelTls.show([credentials]);
@@ -178,7 +187,7 @@ export class Gateway {
     this.#cancel.use(config.limits.cancelRatePerMinute);
     this.#kills.use(config.limits.killRatePerMinute);
     this.#authJoin.use(config.limits);
-    this.#https.use(config.limits.handshakeTimeoutMs);
+    this.#https.use(config.limits);
     for (const door of [this.#databaseTls, this.#tunnelTls, this.#httpsTls]) door.use(config.limits.handshakeTimeoutMs);
   }
 
@@ -191,6 +200,8 @@ export class Gateway {
   async drain(timeoutMs: number): Promise<void> {
     this.#clients.drain();
     this.hub.drain();
+    this.#web.drain();
+    this.#https.drain();
     await this.sessions.drain(timeoutMs);
   }
 
@@ -198,6 +209,7 @@ export class Gateway {
   async close(): Promise<void> {
     const closed = Promise.all([this.#publicListener.close(), this.#mysqlListener?.close()]);
     await this.hub.close();
+    this.#web.close();
     this.#https.close();
     this.#frontDoor.destroyAll();
     await closed;
@@ -274,6 +286,22 @@ export class Gateway {
       trail: this.#trail,
       holderOf: (der) => holderOf(der, trust('user')) ?? holderOf(der, trust('host')),
       clock,
+    });
+  }
+
+  #makeWeb(): Web {
+    const { authServer, trust, picture, ready, sso, clock, log, instruments } = this.#deps;
+    return new Web({
+      config: () => this.#config,
+      picture,
+      ready,
+      authServer,
+      identity: () => this.#credentials,
+      hostAuthorities: () => trust('host').certificates,
+      sso,
+      clock,
+      log,
+      instruments,
     });
   }
 
@@ -363,24 +391,4 @@ export class Gateway {
   #limited(listener: string): void {
     this.#deps.instruments.rateLimited.of({ listener }).value += 1;
   }
-}
-
-/** `next` with what counts after a restart alone as it was `before`. */
-export function withFixed(next: ProxyConfig, before: ProxyConfig): ProxyConfig {
-  const { mysqlListenAddr: _changed, ...rest } = next;
-  const { listenAddr, mysqlListenAddr, tunnel } = before;
-  return { ...rest, listenAddr, tunnel, ...(mysqlListenAddr === undefined ? {} : { mysqlListenAddr }) };
-}
-
-/** The networks that must send a PROXY header. Throws TypeError for what is no network (the configuration was checked before). */
-export function trustedSourcesOf(config: ProxyConfig): BlockList | undefined {
-  if (config.proxyProtocol === undefined) return undefined;
-  const list = new net.BlockList();
-  for (const source of config.proxyProtocol.trustedSources) {
-    const [address = '', prefix] = source.split('/');
-    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
 }

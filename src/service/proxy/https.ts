@@ -1,7 +1,11 @@
 import http from 'node:http';
+import http2 from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../../telemetry/clock.ts';
+import type { ProxyLimits } from '../../config/schema.ts';
+import type { Clock, Timer } from '../../telemetry/clock.ts';
+import { plainIp } from './client-address.ts';
 import type { Visit } from './visit.ts';
+import { Exchange } from './web-exchange.ts';
 
 /** What anybody may learn of a cluster before signing in. */
 export type PublicPicture = {
@@ -16,82 +20,187 @@ export type PublicPicture = {
 };
 
 export type HttpsOptions = {
-  readonly picture: () => PublicPicture;
-  readonly ready: () => boolean;
-  readonly requestTimeoutMs: number;
+  readonly limits: ProxyLimits;
+  /** Answers; never throws. */
+  readonly handle: (exchange: Exchange) => void;
   readonly clock: Clock;
 };
 
-/** The web end of the public port: two documents, no state, no request bodies. */
+/** HTTP/2 and HTTP/1.1 over connections whose TLS is done. What comes of them is bounded in number, size and time, whoever sends it. */
 export class Https {
-  readonly #server: http.Server;
+  readonly #options: HttpsOptions;
+  readonly #http1: http.Server;
+  readonly #http2: http2.Http2Server;
+  readonly #visits = new WeakMap<object, { readonly visit: Visit; readonly socket: TLSSocket }>();
+  readonly #sessions = new Set<http2.ServerHttp2Session>();
+  #limits: ProxyLimits;
+  #opening: { readonly visit: Visit; readonly socket: TLSSocket } | undefined;
+  #draining = false;
 
   constructor(options: HttpsOptions) {
-    this.#server = http.createServer(
-      {
-        maxHeaderSize: 16 * 1024,
-        headersTimeout: options.requestTimeoutMs,
-        requestTimeout: options.requestTimeoutMs,
-        keepAliveTimeout: 5000,
-        connectionsCheckingInterval: 500,
-      },
-      (request, response) => answer(request, response, options),
-    );
-    // Node watches the two timeouts only in a server that listens; this one is handed its connections.
-    this.#server.emit('listening');
-    this.#server.maxRequestsPerSocket = 100;
-    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#http1 = this.#makeHttp1(options.limits);
+    this.#http2 = this.#makeHttp2(options.limits);
   }
 
   /** Takes a connection after its TLS handshake. */
   accept(socket: TLSSocket, visit: Visit): void {
     visit.deadline.cancel();
-    this.#server.emit('connection', socket);
+    if (socket.alpnProtocol !== 'h2') {
+      this.#visits.set(socket, { visit, socket });
+      this.#http1.emit('connection', socket);
+      return;
+    }
+    this.#opening = { visit, socket };
+    // The session event comes during this call.
+    this.#http2.emit('connection', socket);
+    this.#opening = undefined;
   }
 
-  /** Another time for a request, also for connections that are open. */
-  use(requestTimeoutMs: number): void {
-    this.#server.headersTimeout = requestTimeoutMs;
-    this.#server.requestTimeout = requestTimeoutMs;
+  /** Other limits: times also for connections that are open, streams for new ones. */
+  use(limits: ProxyLimits): void {
+    this.#limits = limits;
+    this.#http1.headersTimeout = limits.handshakeTimeoutMs;
+    this.#http1.requestTimeout = limits.handshakeTimeoutMs;
+    this.#http2.updateSettings(settingsOf(limits));
+  }
+
+  /** Connections end with the requests that are under way. New ones are still answered: load balancers ask how we are. */
+  drain(): void {
+    this.#draining = true;
+    this.#http1.closeIdleConnections();
+    for (const session of this.#sessions) session.close();
   }
 
   close(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
+    this.#http1.closeAllConnections();
+    this.#http1.close();
+    for (const session of this.#sessions) session.destroy();
+    this.#http2.close();
+  }
+
+  #makeHttp1(limits: ProxyLimits): http.Server {
+    const server = http.createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: limits.handshakeTimeoutMs,
+        requestTimeout: limits.handshakeTimeoutMs,
+        keepAliveTimeout: 5000,
+        connectionsCheckingInterval: 500,
+      },
+      (request, response) => this.#answer(request, response, this.#visits.get(request.socket)),
+    );
+    // Node watches the two timeouts only in a server that listens; this one is handed its connections.
+    server.emit('listening');
+    server.maxRequestsPerSocket = 100;
+    server.maxHeadersCount = MAX_HEADERS;
+    server.on('clientError', (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  #makeHttp2(limits: ProxyLimits): http2.Http2Server {
+    const server = http2.createServer({
+      settings: settingsOf(limits),
+      maxHeaderListPairs: MAX_HEADERS,
+      maxSessionMemory: 8,
+      maxSessionInvalidFrames: 50,
+      maxSessionRejectedStreams: 50,
+      // Streams that are begun and left (CVE-2023-44487): an impatient person's page is far below.
+      streamResetBurst: 200,
+      streamResetRate: 10,
+    });
+    server.on('session', (session) => this.#sessionOpened(session));
+    server.on('sessionError', (_error, session) => session.destroy());
+    server.on('request', (request, response) => {
+      const { session } = request.stream;
+      this.#answer(request, response, session === undefined ? undefined : this.#visits.get(session));
+    });
+    return server;
+  }
+
+  #answer(
+    request: http.IncomingMessage | http2.Http2ServerRequest,
+    response: http.ServerResponse | http2.Http2ServerResponse,
+    from: { readonly visit: Visit; readonly socket: TLSSocket } | undefined,
+  ): void {
+    if (from === undefined) {
+      request.destroy();
+      return;
+    }
+    const { socket, visit } = from;
+    const exchange = new Exchange(request, response, {
+      client: visit.client,
+      local: { ip: plainIp(socket.localAddress ?? ''), port: socket.localPort ?? 0 },
+      clock: this.#options.clock,
+      stallTimeoutMs: this.#limits.webStallTimeoutMs,
+      closing: this.#draining,
+    });
+    this.#options.handle(exchange);
+  }
+
+  #sessionOpened(session: http2.ServerHttp2Session): void {
+    if (this.#opening !== undefined) this.#visits.set(session, this.#opening);
+    this.#sessions.add(session);
+    const watch = new SessionWatch(session, this.#options.clock, this.#limits);
+    session.on('stream', (stream) => watch.began(stream));
+    session.once('close', () => {
+      this.#sessions.delete(session);
+      watch.close();
+    });
   }
 }
 
-function answer(request: http.IncomingMessage, response: http.ServerResponse, options: HttpsOptions): void {
-  const path = (request.url ?? '').split('?', 1)[0];
-  const known = path === '/webapi/ping' || path === '/healthz';
-  if (known && request.method !== 'GET' && request.method !== 'HEAD') {
-    send(response, 405, { error: { message: 'method not allowed' } }, { Allow: 'GET, HEAD' });
-  } else if (path === '/webapi/ping') send(response, 200, options.picture());
-  else if (path === '/healthz') {
-    const ready = options.ready();
-    send(response, ready ? 200 : 503, { status: ready ? 'ok' : 'unavailable' });
-  } else send(response, 404, { error: { message: 'not found' } });
+/** Ends a connection that has no whole request for too long, whatever else comes over it, and one whose far end is gone. */
+class SessionWatch {
+  readonly #session: http2.ServerHttp2Session;
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  #timer: Timer;
+  #open = 0;
+
+  constructor(session: http2.ServerHttp2Session, clock: Clock, limits: ProxyLimits) {
+    this.#session = session;
+    this.#clock = clock;
+    this.#idleMs = limits.webIdleTimeoutMs;
+    // The first request comes as soon as over HTTP/1.1.
+    this.#timer = clock.after(limits.handshakeTimeoutMs, () => session.destroy());
+  }
+
+  began(stream: http2.ServerHttp2Stream): void {
+    this.#open += 1;
+    if (this.#open === 1) this.#arm(() => this.#ping());
+    stream.once('close', () => {
+      this.#open -= 1;
+      if (this.#open === 0) this.#arm(() => this.#retire());
+    });
+  }
+
+  close(): void {
+    this.#timer.cancel();
+  }
+
+  #arm(then: () => void): void {
+    this.#timer.cancel();
+    if (!this.#session.destroyed) this.#timer = this.#clock.after(this.#idleMs, then);
+  }
+
+  #ping(): void {
+    this.#arm(() => this.#session.destroy());
+    this.#session.ping((error) => {
+      if (error === null && this.#open > 0) this.#arm(() => this.#ping());
+    });
+  }
+
+  #retire(): void {
+    this.#session.close();
+    this.#arm(() => this.#session.destroy());
+  }
 }
 
-function send(response: http.ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  const text = `${JSON.stringify(body)}\n`;
-  // A body that nobody reads would otherwise hold the connection.
-  const keep = status < 400 ? {} : { Connection: 'close' };
-  response.writeHead(status, {
-    ...SECURITY_HEADERS,
-    ...keep,
-    ...headers,
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
-  });
-  response.end(response.req.method === 'HEAD' ? undefined : text);
+function settingsOf({ maxWebStreams }: ProxyLimits): http2.Settings {
+  return { maxConcurrentStreams: maxWebStreams, maxHeaderListSize: MAX_HEADER_BYTES, enablePush: false };
 }
 
-const SECURITY_HEADERS = {
-  'Strict-Transport-Security': 'max-age=31536000',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'Cache-Control': 'no-store',
-} as const;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADERS = 100;

@@ -79,7 +79,8 @@ export class LiveSessions {
     const inForce = [...locks];
     const nowMs = this.#options.clock.now();
     for (const live of this.#live) {
-      const hit = lockInForce(inForce, { ...lockSubjectOf(live.certificate), serverId: live.agentHostId }, nowMs);
+      const { sessionId, agentHostId: serverId } = live;
+      const hit = lockInForce(inForce, { ...lockSubjectOf(live.certificate), serverId, sessionId }, nowMs);
       if (hit === undefined || live.cut) continue;
       live.cut = true;
       live.timer?.cancel();

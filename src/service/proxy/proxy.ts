@@ -18,10 +18,12 @@ import { readJoinToken } from '../join-token.ts';
 import { Trust } from '../trust.ts';
 import { type HostIdentityHolder, openHostIdentity } from '../identity.ts';
 import type { RunningService } from '../service.ts';
-import { Gateway, withFixed } from './gateway.ts';
+import { Gateway } from './gateway.ts';
+import { withFixed } from './gateway-settings.ts';
 import type { PublicPicture } from './https.ts';
 import { Presence } from './presence.ts';
 import type { ShownCertificate } from './tls-door.ts';
+import { builtFolder, folderSource, type WebSource } from './web-files.ts';
 
 export type ProxyServiceDeps = {
   /** With `proxy` and `authServer` set. */
@@ -33,6 +35,8 @@ export type ProxyServiceDeps = {
   readonly version: string;
   /** 0 to below 1; spreads retries and sessions, never secrets. Default Math.random. */
   readonly random?: () => number;
+  /** The files of the web UI. Default: those that were built beside this program. */
+  readonly webFiles?: WebSource;
   /** Ends the attempts to join. */
   readonly signal?: AbortSignal;
 };
@@ -123,6 +127,11 @@ class ProxyService implements RunningService {
       isKnownDatabase: (name) => this.#isKnownDatabase(name),
       picture: () => this.#picture(),
       ready: () => this.readiness().ready,
+      sso: {
+        finishSso: (request) => identity.connection.client.finishSso(request),
+        getSamlMetadata: (request) => identity.connection.client.getSamlMetadata(request),
+      },
+      webFiles: deps.webFiles ?? folderSource(builtFolder),
       audit: this.#audit.writer,
       clock,
       random,
