@@ -128,6 +128,7 @@ function lockDenial(request: AuthorizeRequest, options: SessionOptions): Denial 
       databaseService: database.metadata.name,
       certificate: certificate.fingerprint,
       ...(hostId === undefined ? {} : { serverId: hostId }),
+      ...(request.sessionId === undefined ? {} : { sessionId: request.sessionId }),
       ...(identity.accessRequests === undefined ? {} : { accessRequests: identity.accessRequests }),
     },
     request.nowMs,

@@ -57,6 +57,8 @@ export type AuthorizeRequest = {
   /** The client's IP address, as the proxy saw it; `::ffff:` forms are understood. */
   readonly clientAddress: string;
   readonly preference: ClusterAuthPreference;
+  /** The session that is asked for, a possible target of locks. */
+  readonly sessionId?: string;
   /** The agent's host id, a possible target of locks. */
   readonly hostId?: string;
 };

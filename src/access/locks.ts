@@ -9,6 +9,8 @@ export type LockSubject = {
   readonly accessRequests?: readonly string[];
   /** Lower-case hex SHA-256 of the certificate. */
   readonly certificate?: string;
+  /** Of a live session. */
+  readonly sessionId?: string;
 };
 
 /** A lock that hits. `message` is for the person: `lock targeting User:"x" is in force: <message>`. */
@@ -40,16 +42,24 @@ function passed(time: string | undefined, nowMs: number): boolean {
 
 function targetHit(target: LockTarget, subject: LockSubject): string | undefined {
   const { user, role, db_service: service, server_id: server, access_request: request, certificate } = target;
-  if (user !== undefined && user === subject.user) return named('User', user);
-  if (role !== undefined && subject.roles?.includes(role) === true) return named('Role', role);
-  if (service !== undefined && service === subject.databaseService) return named('DatabaseService', service);
-  if (server !== undefined && server === subject.serverId) return named('ServerID', server);
-  if (request !== undefined && subject.accessRequests?.includes(request) === true)
-    return named('AccessRequest', request);
-  if (certificate !== undefined && certificate === subject.certificate) return named('Certificate', certificate);
+  if (isOne(user, subject.user)) return named('User', user);
+  if (isAny(role, subject.roles)) return named('Role', role);
+  if (isOne(service, subject.databaseService)) return named('DatabaseService', service);
+  if (isOne(server, subject.serverId)) return named('ServerID', server);
+  if (isAny(request, subject.accessRequests)) return named('AccessRequest', request);
+  if (isOne(certificate, subject.certificate)) return named('Certificate', certificate);
+  if (isOne(target.session_id, subject.sessionId)) return named('SessionID', target.session_id);
   return undefined;
 }
 
-function named(type: string, name: string): string {
+function isOne(target: string | undefined, own: string | undefined): boolean {
+  return target !== undefined && target === own;
+}
+
+function isAny(target: string | undefined, own: readonly string[] | undefined): boolean {
+  return target !== undefined && own?.includes(target) === true;
+}
+
+function named(type: string, name = ''): string {
   return `${type}:${JSON.stringify(name)}`;
 }

@@ -35,17 +35,24 @@ export function parseCount(request: CountRequest): CountQuery {
   const problems: string[] = [];
   const filter = parseFilter(request.filter, problems);
   const { buckets = 0, top = 0 } = request;
-  if (!Number.isSafeInteger(buckets) || buckets < 0 || buckets > MAX_BUCKETS)
-    problems.push(`buckets: expected 0 to ${MAX_BUCKETS}, got ${buckets}`);
-  else if (buckets > 0 && problems.length === 0 && !((filter.fromMs ?? Infinity) < (filter.toMs ?? -Infinity)))
+  if (whole('buckets', buckets, MAX_BUCKETS, problems) && buckets > 0 && problems.length === 0 && !hasSpan(filter))
     problems.push('buckets: expected filter.from and filter.to, the first before the second');
-  if (!Number.isSafeInteger(top) || top < 0 || top > MAX_TOP)
-    problems.push(`top: expected 0 to ${MAX_TOP}, got ${top}`);
+  whole('top', top, MAX_TOP, problems);
   const asked = request.groupBy ?? '';
   const groupBy = GROUPS.find((name) => name === asked);
   if (asked !== '' && groupBy === undefined) problems.push(`group_by: expected one of ${GROUPS.join(', ')} or nothing`);
   if (problems.length > 0) throw new ConfigError(problems);
   return { filter, buckets, groupBy, top: top === 0 ? DEFAULT_TOP : top };
+}
+
+function whole(name: string, count: number, most: number, problems: string[]): boolean {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= most) return true;
+  problems.push(`${name}: expected 0 to ${most}, got ${count}`);
+  return false;
+}
+
+function hasSpan({ fromMs, toMs }: EventFilter): boolean {
+  return fromMs !== undefined && toMs !== undefined && fromMs < toMs;
 }
 
 /** Adds up the figures of several days. */

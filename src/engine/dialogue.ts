@@ -34,6 +34,8 @@ export interface Dialogue {
   readonly mustEnd: Refusal | undefined;
   /** Things asked to run so far. */
   readonly statements: number;
+  /** The text of the statement that was asked last, while it is unanswered; the reference that audit has, nothing is made for it. */
+  readonly current: string | undefined;
   /** Statements without an answer. */
   readonly running: number;
   /** Too much is unanswered: nothing more is taken from the client until that changes. */

@@ -230,6 +230,16 @@ export type RelayCounters = {
   statements: number;
   lastActivityMs: number;
   running: number;
+  /** The relay sets it: the text of the statement that was asked last and is not answered, as far as it is kept for audit; undefined: none, or not known. */
+  current?: () => string | undefined;
+};
+
+/** A session that its client was let into; `counters` go on counting. */
+export type AdmittedSession = {
+  readonly grant: Grant;
+  readonly request: AccessRequest;
+  readonly startedMs: number;
+  readonly counters: RelayCounters;
 };
 
 /** How a relay ended. */

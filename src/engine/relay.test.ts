@@ -19,6 +19,7 @@ class Lines implements Dialogue {
   dirty = false;
   mustEnd: Refusal | undefined;
   statements = 0;
+  readonly current = undefined;
   running = 0;
   atBoundary = true;
   finished = 0;

@@ -54,6 +54,7 @@ class Relay {
     this.#session = session;
     this.#dialogue = dialogue;
     this.#resolve = resolve;
+    session.counters.current = () => dialogue.current;
   }
 
   start({ fromClient, fromDatabase }: EarlyBytes): void {

@@ -14,6 +14,7 @@ import type {
   Accepted,
   AccessRequest,
   Admission,
+  AdmittedSession,
   Closed,
   DatabaseConnection,
   DatabaseTarget,
@@ -49,6 +50,8 @@ export type SessionParts = {
   /** A pen in the audit journal for this session. A throw refuses the session with `audit-unavailable`. */
   readonly openRecorder: (subject: { readonly databaseUser: string; readonly databaseName: string }) => Recorder;
   readonly onPolicyChange: (callback: () => void) => () => void;
+  /** The client was told yes; the result is called when the session is over. */
+  readonly admitted: (session: AdmittedSession) => () => void;
   readonly connections: ConnectionCounts;
   readonly cancelKeys: CancelKeys;
   readonly ids: SessionIds;
@@ -300,9 +303,7 @@ class Session {
     this.#undo.push(() => admission.release());
     const protocol = { db_protocol: engine.protocol };
     instruments.dbSetupSeconds.observe(protocol, (clock.monotonic() - this.#startedAt) / 1000);
-    this.#undo.push(
-      instruments.dbSessions.track({ ...protocol, db_service: this.#parts.database.metadata.name }, this.#counters),
-    );
+    this.#undo.push(this.#parts.admitted({ grant, request, startedMs: this.#startedMs, counters: this.#counters }));
     const closed = await engine.relay({
       ...live,
       client,

@@ -253,6 +253,7 @@ export function sessionParts(options: PartsOptions): SessionParts {
     decide: (request) => policy.decide(target.database, request, certificate, clock.now()),
     openRecorder: () => recorder,
     onPolicyChange: policy.onChange,
+    admitted: () => () => {},
     connections: new ConnectionCounts(),
     cancelKeys: new CancelKeys(0x123),
     ids: new SessionIds(),

@@ -14,12 +14,13 @@ export type LockOptions = {
   readonly dbService?: string | undefined;
   readonly serverId?: string | undefined;
   readonly certificate?: string | undefined;
+  readonly sessionId?: string | undefined;
   readonly message?: string | undefined;
   readonly ttl?: number | undefined;
   readonly expires?: string | undefined;
 };
 
-/** Locks a user, role, database, server or certificate: live sessions end within a second, new ones are refused. */
+/** Locks a user, role, database, server, certificate or session: live sessions end within a second, new ones are refused. */
 export async function lock(io: Io, globals: Globals, options: LockOptions): Promise<Outcome> {
   const targets = Object.entries({
     user: options.user,
@@ -27,10 +28,13 @@ export async function lock(io: Io, globals: Globals, options: LockOptions): Prom
     db_service: options.dbService,
     server_id: options.serverId,
     certificate: options.certificate?.replaceAll(':', '').toLowerCase(),
+    session_id: options.sessionId?.toLowerCase(),
   }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const [target, ...others] = targets;
   if (target === undefined || others.length > 0) {
-    throw new UsageError('lock what? exactly one of --user, --role, --db-service, --server-id, --certificate');
+    throw new UsageError(
+      'lock what? exactly one of --user, --role, --db-service, --server-id, --certificate, --session-id',
+    );
   }
   if (options.ttl !== undefined && options.expires !== undefined)
     throw new UsageError('--ttl and --expires exclude each other');

@@ -12,6 +12,7 @@ import type { LockOptions } from './lock.ts';
 import { addPeopleCommands } from './people-program.ts';
 import { addResourceCommands } from './resource-program.ts';
 import { addServiceCommands } from './service-program.ts';
+import { addSessionCommands } from './session-program.ts';
 
 /** What a group of commands needs to add itself. */
 export type Context = {
@@ -47,6 +48,7 @@ export function tesseraProgram(io: Io, outcome: { code: number }): Command {
   addServiceCommands(program, context);
   addPeopleCommands(program, context);
   addResourceCommands(program, context);
+  addSessionCommands(program, context);
   addLock(program, context);
   addAuth(program, context);
   addAudit(program, context);
@@ -79,6 +81,7 @@ function addLock(program: Command, { io, globals, act }: Context): void {
       .option('--db-service <name>', 'to this database')
       .option('--server-id <uuid>', 'through this service')
       .option('--certificate <fingerprint>', 'with this certificate (SHA-256)')
+      .option('--session-id <uuid>', 'this session')
       .option('--message <text>', 'what the person is told')
       .addOption(new Option('--ttl <duration>', 'for so long').argParser(parseTtlSeconds))
       .addOption(

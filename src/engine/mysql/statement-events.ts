@@ -30,6 +30,8 @@ export class StatementEvents implements ConversationObserver {
   statements = 0;
   /** The client said COM_QUIT. */
   terminated = false;
+  /** Asked last, until it is answered. */
+  #last: Request | undefined;
   readonly #recorder: Recorder;
   /** Event indices of what is not answered yet, by request id; bounded by the conversation's `maxPipelined`. */
   readonly #indices = new Map<number, number>();
@@ -38,8 +40,16 @@ export class StatementEvents implements ConversationObserver {
     this.#recorder = recorder;
   }
 
+  /** The text of what was asked last and is not answered; undefined: nothing is, or its text is not known. */
+  get current(): string | undefined {
+    return (this.#last?.text ?? this.#last?.prepared?.text)?.text;
+  }
+
   request(request: Request): void {
-    if (running.has(request.command)) this.statements += 1;
+    if (running.has(request.command)) {
+      this.statements += 1;
+      this.#last = request;
+    }
     const [event, code, fields] = eventOf(request);
     this.#indices.set(request.id, this.#write(event, code, fields));
   }
@@ -48,6 +58,8 @@ export class StatementEvents implements ConversationObserver {
     const { request, outcome, error } = result;
     const index = this.#indices.get(request.id);
     this.#indices.delete(request.id);
+    // Not kept for an idle session: it may have large values.
+    if (this.#last === request) this.#last = undefined;
     if (outcome === 'no-answer') return;
     if (error !== undefined) this.#failed(request, error, '');
     const code = outcome === 'completed' && result.ranInstead === undefined ? 'TDB10I' : 'TDB10W';

@@ -52,6 +52,9 @@ export class PostgresDialogue implements Dialogue {
   get statements(): number {
     return this.#events.statements;
   }
+  get current(): string | undefined {
+    return this.#events.current;
+  }
   get running(): number {
     return this.#conversation.running;
   }

@@ -31,12 +31,19 @@ export class StatementEvents implements ConversationObserver {
   statements = 0;
   /** The client said Terminate. */
   terminated = false;
+  /** Asked last, until it is answered. */
+  #last: Statement | undefined;
   readonly #recorder: Recorder;
   /** Event indices of what is not answered yet, by statement id; bounded by the conversation's `maxPipelined`. */
   readonly #indices = new Map<number, number>();
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
+  }
+
+  /** The text of what was asked last and is not answered; undefined: nothing is, or its text is not known. */
+  get current(): string | undefined {
+    return (this.#last?.definition?.text ?? this.#last?.text)?.text;
   }
 
   parse(definition: Definition): void {
@@ -60,6 +67,7 @@ export class StatementEvents implements ConversationObserver {
 
   statement(statement: Statement): void {
     this.statements += 1;
+    this.#last = statement;
     this.#indices.set(statement.id, this.#asked(statement));
   }
 
@@ -67,6 +75,8 @@ export class StatementEvents implements ConversationObserver {
     const { statement, outcome, error } = result;
     const index = this.#indices.get(statement.id);
     this.#indices.delete(statement.id);
+    // Not kept for an idle session: it may have large values.
+    if (this.#last === statement) this.#last = undefined;
     if (outcome === 'failed' && error !== undefined) this.#failed(statement, error);
     const good = outcome === 'completed' || outcome === 'suspended' || outcome === 'empty';
     this.#write('db.session.result', good ? 'TDB10I' : 'TDB10W', `"query_ei":${index ?? 0},${resultJson(result)}`);

@@ -13,6 +13,7 @@ import type { SearchPage, SearchRequest } from '../../audit/search.ts';
 import type { Authorities } from './authorities.ts';
 import type { Records } from './records.ts';
 import type { AuthRefusals } from './refusals.ts';
+import type { SessionBoard } from './session-board.ts';
 
 /** What every method of the API works with. Made once by service.ts. */
 export type AuthContext = {
@@ -32,6 +33,8 @@ export type AuthContext = {
   readonly signatures: Slots;
   /** Open `Watch` calls, at most `maxWatches`. */
   readonly watches: Slots;
+  /** The sessions that go on now, as agents tell. */
+  readonly sessions: SessionBoard;
   /** Aborted when the service drains: every stream ends. */
   readonly closing: AbortSignal;
   readonly clock: Clock;

@@ -97,6 +97,7 @@ async function requireAccess(
     const decided = authorize({
       identity: { ...client.identity, traits },
       certificate: client,
+      sessionId: opening.sessionId,
       roleByName: (name) => roles.get(name),
       database,
       databaseUser: request.databaseUser,

@@ -33,6 +33,7 @@ import {
 } from './own-certificates.ts';
 import { Records } from './records.ts';
 import { AuthRefusals } from './refusals.ts';
+import { SessionBoard } from './session-board.ts';
 
 /** The Auth Service: certificate authority, users, roles, tokens, locks, presence, the audit log; one port that speaks the API of proto/. */
 
@@ -130,6 +131,7 @@ function contextOf(
       limits.maxWatches,
       () => new LimitError('WATCHES_BUSY', 'too many services watch the cluster (max_watches)'),
     ),
+    sessions: new SessionBoard(deps.clock),
     clock: deps.clock,
     log: deps.log,
     instruments: deps.instruments,

@@ -4,6 +4,7 @@ import { resourceToJson } from '../../rpc/convert.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
 import type { IssueCertificate } from './credentials.ts';
 import type { HeartbeatMessage } from './heartbeat.ts';
+import type { SendReport } from './session-reports.ts';
 
 /** What this agent asks of Auth, in the words of its parts. Failures are errors of ours. */
 export class AuthCalls {
@@ -29,6 +30,16 @@ export class AuthCalls {
     }
   }
 
+  /** One part of a picture of the live sessions; when Auth wants the next picture. */
+  readonly reportSessions: SendReport = async (part) => {
+    try {
+      const { nextMilliseconds } = await this.#client.reportSessions(part, { timeoutMs: reportTimeoutMs });
+      return { nextMs: nextMilliseconds };
+    } catch (error) {
+      throw fromConnectError(error);
+    }
+  };
+
   readonly issueDatabaseCertificate: IssueCertificate = async (request) => {
     try {
       const answer = await this.#client.issueDatabaseCertificate(
@@ -52,3 +63,4 @@ export class AuthCalls {
 }
 
 const issueTimeoutMs = 10_000;
+const reportTimeoutMs = 10_000;

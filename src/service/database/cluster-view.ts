@@ -71,6 +71,7 @@ export class ClusterView {
       clientAddress: hostOf(opening.opening.clientAddress),
       preference,
       hostId: identity.hostId,
+      sessionId: opening.opening.sessionId,
     });
   };
 

@@ -23,6 +23,7 @@ import { announcedDatabase, databaseServerOf, Heartbeat } from './heartbeat.ts';
 import { HealthChecks } from './health.ts';
 import { readJoinToken } from '../join-token.ts';
 import { addressText } from '../address-text.ts';
+import { SessionReports } from './session-reports.ts';
 import { Sessions } from './sessions.ts';
 import { Trust } from '../trust.ts';
 import { Tunnels } from './tunnels.ts';
@@ -84,6 +85,7 @@ class DatabaseService implements RunningService {
   readonly #health: HealthChecks;
   readonly #heartbeat: Heartbeat;
   readonly #sessions: Sessions;
+  readonly #reports: SessionReports;
   readonly #tunnels: Tunnels;
   readonly #cancelTag = randomInt(0x1000);
   #settings: DatabaseServiceConfig;
@@ -127,6 +129,13 @@ class DatabaseService implements RunningService {
       log,
     });
     this.#sessions = this.#makeSessions(settings, trust, credentials);
+    this.#reports = new SessionReports({
+      sessions: () => this.#sessions.admitted,
+      send: this.#auth.reportSessions,
+      clock,
+      log,
+      random: this.#random,
+    });
     this.#tunnels = this.#makeTunnels(settings, trust);
   }
 
@@ -166,6 +175,7 @@ class DatabaseService implements RunningService {
     this.#tunnels.dialer.drain();
     await this.#sessions.drain(timeoutMs);
     this.#health.close();
+    this.#reports.close();
     await this.#heartbeat
       .goodbye()
       .catch((error: unknown) => log.debug({ err: error }, 'the auth service was not told that this agent stops'));
@@ -273,6 +283,7 @@ class DatabaseService implements RunningService {
       writer: this.#audit.writer,
       decide: this.#view.decide,
       onPolicyChange: this.#view.onPolicyChange,
+      onChange: () => this.#reports.changed(),
       clock,
       log,
       instruments,

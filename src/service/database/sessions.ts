@@ -20,6 +20,7 @@ import type { IncomingSession } from '../../tunnel/dialer.ts';
 import type { KillAnswer, KillMessage } from '../../tunnel/kill.ts';
 import type { RejectReason } from '../../tunnel/tunnel.ts';
 import type { Channel } from '../../wire/channel.ts';
+import type { LiveSession } from './session-reports.ts';
 import { RefusalTrail } from '../refusal-trail.ts';
 import type { DatabaseCredentialCache } from './credentials.ts';
 import type { ServedDatabases } from './databases.ts';
@@ -44,6 +45,8 @@ export type SessionsOptions = {
   readonly decide: (question: Question) => Grant | Denial;
   /** Calls back when locks changed; returns what ends it. */
   readonly onPolicyChange: (callback: () => void) => () => void;
+  /** A session was admitted or is over: what `admitted` gives is another list now. */
+  readonly onChange?: () => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly instruments: Instruments;
@@ -67,6 +70,7 @@ export class Sessions {
   readonly #ids = new SessionIds();
   readonly #kills: Kills;
   readonly #live = new Set<Promise<unknown>>();
+  readonly #admitted = new Set<LiveSession>();
   readonly #stop = new AbortController();
   #limits: DatabaseServiceConfig['limits'];
   #draining = false;
@@ -94,6 +98,11 @@ export class Sessions {
 
   get count(): number {
     return this.#live.size;
+  }
+
+  /** The sessions whose clients were let in, as they go on. */
+  get admitted(): ReadonlySet<LiveSession> {
+    return this.#admitted;
   }
 
   /** For sessions that begin from now on. */
@@ -237,6 +246,7 @@ export class Sessions {
         decide: (request) => decide({ opening, database, request, rolesInForce }),
         openRecorder: (subject) => writer.openSession(this.#constants(opening, database, subject)),
         onPolicyChange,
+        admitted: (session) => this.#begin({ ...session, opening }),
         connections: this.#connections,
         cancelKeys,
         ids: this.#ids,
@@ -252,6 +262,22 @@ export class Sessions {
       log.error({ err: error, sid: sessionId }, 'a session failed');
       client.destroy();
     }
+  }
+
+  #begin(session: LiveSession): () => void {
+    const { instruments, onChange } = this.#options;
+    const { metadata, spec } = session.grant.database;
+    this.#admitted.add(session);
+    const end = instruments.dbSessions.track(
+      { db_protocol: spec.protocol, db_service: metadata.name },
+      session.counters,
+    );
+    onChange?.();
+    return () => {
+      this.#admitted.delete(session);
+      end();
+      onChange?.();
+    };
   }
 
   #constants(
