@@ -16,8 +16,8 @@ export function scanXml(
   const declaration = DECLARATION.exec(text)?.[0] ?? '';
   const body = text.slice(declaration.length).trim();
   if (FORBIDDEN_CHARACTER.test(body)) throw malformed('the XML holds a character that XML does not have');
-  checkReferences(body);
   new Scan(body, limits, options.comments).run();
+  checkReferences(body);
   return body;
 }
 
