@@ -23,6 +23,7 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
+            { name: 'floating', test: /node_modules\/@floating-ui\// },
             { name: 'data', test: /(node_modules\/(@tanstack|@connectrpc|@bufbuild)\/|\/gen\/)/ },
           ],
         },

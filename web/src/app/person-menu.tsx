@@ -1,38 +1,22 @@
-import { Avatar, Menu, Text, UnstyledButton } from '@mantine/core';
-import { IconLogout, IconUser } from '@tabler/icons-react';
-import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import type { Session } from '../api/session.ts';
-import { signOut } from './sign-out.ts';
+import { PersonButton } from './person-button.tsx';
 
-/** Who is signed in, and what they can do about themselves. */
+const load = (): Promise<typeof import('./person-menu-list.tsx')> => import('./person-menu-list.tsx');
+const List = lazy(async () => ({ default: (await load()).PersonMenuList }));
+
+/** Who is signed in, and what they can do about themselves. The menu's code comes when the pointer or the focus is near, so that a first view does without. */
 export function PersonMenu({ session }: { readonly session: Session }): ReactNode {
-  return (
-    <Menu position="bottom-end" width={240} withinPortal>
-      <Menu.Target>
-        <UnstyledButton aria-label={`${session.user}: account and sign out`} style={{ borderRadius: '50%' }}>
-          <Avatar color="tessera" radius="xl" size={34} aria-hidden>
-            {session.user.slice(0, 2).toUpperCase()}
-          </Avatar>
-        </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          <Text size="sm" fw={600} c="bright" truncate>
-            {session.user}
-          </Text>
-          <Text size="xs" truncate>
-            {session.roles.join(', ')}
-          </Text>
-        </Menu.Label>
-        <Menu.Item component={Link} to="/account" leftSection={<IconUser size={16} aria-hidden />}>
-          Your account
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
-          Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+  const [wanted, setWanted] = useState(false);
+  const near = (): void => void load();
+  const closed = (
+    <PersonButton user={session.user} onClick={() => setWanted(true)} onPointerEnter={near} onFocus={near} />
+  );
+  return wanted ? (
+    <Suspense fallback={closed}>
+      <List session={session} />
+    </Suspense>
+  ) : (
+    closed
   );
 }

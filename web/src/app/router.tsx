@@ -18,7 +18,11 @@ import { NotFound, PageFailure, PagePending } from './outcomes.tsx';
  * others and asks for the session first.
  */
 
-const root = createRootRouteWithContext<{ readonly queryClient: QueryClient }>()({ notFoundComponent: NotFound });
+const root = createRootRouteWithContext<{ readonly queryClient: QueryClient }>()({
+  notFoundComponent: NotFound,
+  // Pages read their own parameters and check each (filters.ts); what is not theirs they leave alone.
+  validateSearch: (search: Record<string, unknown>): { readonly [name: string]: unknown } => search,
+});
 
 const plain = createRoute({
   getParentRoute: () => root,

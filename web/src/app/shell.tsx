@@ -1,4 +1,4 @@
-import { ActionIcon, AppShell, Badge, Burger, Button, Group, Kbd, NavLink, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, AppShell, Badge, Burger, Button, Group, Kbd, NavLink, Text } from '@mantine/core';
 import { useDisclosure, useHotkeys } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
@@ -42,11 +42,9 @@ export function Shell(): ReactNode {
               aria-expanded={opened}
             />
             <Brand />
-            <Tooltip label="The cluster">
-              <Badge variant="default" tt="none" fw={500} visibleFrom="sm" maw={220}>
-                {session.clusterName}
-              </Badge>
-            </Tooltip>
+            <Badge title="The cluster" variant="default" tt="none" fw={500} visibleFrom="sm" maw={220}>
+              {session.clusterName}
+            </Badge>
           </Group>
           <Group gap="xs" wrap="nowrap">
             <PaletteButton onOpen={() => setPalette(true)} />

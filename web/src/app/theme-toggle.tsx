@@ -1,4 +1,4 @@
-import { ActionIcon, Tooltip, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
+import { ActionIcon, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
 import { IconDeviceDesktop, IconMoon, IconSun } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 
@@ -15,16 +15,15 @@ export function ThemeToggle(): ReactNode {
   const Icon = ICONS[colorScheme];
   const label = `Colours: ${NAMES[colorScheme]}. Change to ${NAMES[NEXT[colorScheme]]}`;
   return (
-    <Tooltip label={`Colours: ${NAMES[colorScheme]}`}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        size="lg"
-        aria-label={label}
-        onClick={() => setColorScheme(NEXT[colorScheme])}
-      >
-        <Icon size={18} stroke={1.6} />
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      size="lg"
+      title={`Colours: ${NAMES[colorScheme]}`}
+      aria-label={label}
+      onClick={() => setColorScheme(NEXT[colorScheme])}
+    >
+      <Icon size={18} stroke={1.6} />
+    </ActionIcon>
   );
 }

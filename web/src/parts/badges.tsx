@@ -1,4 +1,4 @@
-import { Badge, Group, Text, Tooltip } from '@mantine/core';
+import { Badge, Group, Text } from '@mantine/core';
 import { IconAlertTriangle, IconCircleCheck, IconHelpCircle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 
@@ -13,11 +13,9 @@ export function HealthBadge({ health, title }: { readonly health: string; readon
   const known = health === 'healthy' || health === 'unhealthy' ? health : 'unknown';
   const { color, icon: Icon, words } = HEALTH[known];
   return (
-    <Tooltip label={title ?? words}>
-      <Badge variant="light" color={color} tt="none" leftSection={<Icon size={12} aria-hidden />}>
-        {known}
-      </Badge>
-    </Tooltip>
+    <Badge title={title ?? words} variant="light" color={color} tt="none" leftSection={<Icon size={12} aria-hidden />}>
+      {known}
+    </Badge>
   );
 }
 
@@ -54,11 +52,9 @@ export function LabelBadges(props: {
         ),
       )}
       {rest.length > 0 && (
-        <Tooltip label={rest.join(', ')} multiline maw={360}>
-          <Text size="xs" c="dimmed">
-            and {rest.length} more
-          </Text>
-        </Tooltip>
+        <Text title={rest.join(', ')} size="xs" c="dimmed">
+          and {rest.length} more
+        </Text>
       )}
     </Group>
   );

@@ -1,4 +1,4 @@
-import { ActionIcon, Box, Group, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Box, Group, Text } from '@mantine/core';
 import { useClipboard } from '@mantine/hooks';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
@@ -31,18 +31,17 @@ export function CopyLine(props: {
           {props.value}
         </Text>
       </Box>
-      <Tooltip label={clipboard.copied ? 'Copied' : 'Copy'}>
-        <ActionIcon
-          variant="subtle"
-          color={clipboard.copied ? 'green' : 'gray'}
-          size="lg"
-          mx={2}
-          aria-label={`Copy: ${props.label}`}
-          onClick={() => clipboard.copy(props.value)}
-        >
-          {clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
-        </ActionIcon>
-      </Tooltip>
+      <ActionIcon
+        variant="subtle"
+        color={clipboard.copied ? 'green' : 'gray'}
+        size="lg"
+        mx={2}
+        title={clipboard.copied ? 'Copied' : 'Copy'}
+        aria-label={`Copy: ${props.label}`}
+        onClick={() => clipboard.copy(props.value)}
+      >
+        {clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+      </ActionIcon>
       <Box className="visually-hidden" aria-live="polite">
         {clipboard.copied
           ? `Copied: ${props.label}`

@@ -1,4 +1,4 @@
-import { Card, Skeleton, Stack, Table } from '@mantine/core';
+import { Card, Skeleton, Stack } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 /** Grey shapes of the size of what will come, so that nothing moves when it does. Hidden from screen readers, which hear one word instead. */
@@ -14,19 +14,6 @@ export function PageSkeleton(): ReactNode {
       </Stack>
     </Loading>
   );
-}
-
-/** A table's body of `rows` lines and `columns` columns, for inside a Table. */
-export function RowsSkeleton({ rows = 6, columns }: { readonly rows?: number; readonly columns: number }): ReactNode {
-  return Array.from({ length: rows }, (_row, row) => (
-    <Table.Tr key={row} aria-hidden>
-      {Array.from({ length: columns }, (_column, column) => (
-        <Table.Td key={column}>
-          <Skeleton height={16} width={column === 0 ? '70%' : `${40 + ((row * 17 + column * 29) % 40)}%`} my={3} />
-        </Table.Td>
-      ))}
-    </Table.Tr>
-  ));
 }
 
 /** `count` cards of `height` pixels; lay them out as the real ones. */

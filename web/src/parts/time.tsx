@@ -1,4 +1,4 @@
-import { Text, Tooltip } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { useEffect, useState, type ReactNode } from 'react';
 import { relativeWords } from './time-words.ts';
 
@@ -17,11 +17,15 @@ export function Time(props: {
   const exact = absolute.format(timeMs);
   const words = relativeWords(timeMs, nowMs);
   return (
-    <Tooltip label={props.exact === true ? words : exact}>
-      <Text component="time" dateTime={props.value} inherit style={{ whiteSpace: 'nowrap' }}>
-        {props.exact === true ? exact : words}
-      </Text>
-    </Tooltip>
+    <Text
+      component="time"
+      dateTime={props.value}
+      title={props.exact === true ? words : exact}
+      inherit
+      style={{ whiteSpace: 'nowrap' }}
+    >
+      {props.exact === true ? exact : words}
+    </Text>
   );
 }
 
@@ -29,7 +33,8 @@ export function Time(props: {
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-function useNow(): number {
+/** The present in milliseconds, renewed every 15 s: the same for all that use it. */
+export function useNow(): number {
   const [nowMs, setNow] = useState(() => Date.now());
   useEffect(() => {
     const listener = (): void => setNow(Date.now());

@@ -60,7 +60,7 @@ function markOf(character: string, layout: 'line' | 'block'): VisiblePart {
 
 /** C0, DEL, C1, soft hyphen, and everything of Unicode that is invisible or turns the direction of writing; unpaired surrogates. */
 const HARMFUL =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|\p{Surrogate}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|\u034f|\p{Variation_Selector}|\p{Surrogate}/gu;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x00, 'null character'],

@@ -1,0 +1,38 @@
+/** Commands of tsh as people paste them into a shell. */
+
+/** Signs in the terminal. `address` is the proxy's "host:port"; the port 443 needs no saying. */
+export function loginCommand(address: string, user: string): string {
+  return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} --user=${shellWord(user)}`;
+}
+
+/** Connects with the database's own client. A user or name is said only where the roles leave a choice that tsh could not make by itself. */
+export function connectCommand(database: string, users: readonly string[], names: readonly string[]): string {
+  const flags = [flag('--db-user', users), flag('--db-name', names)].filter((text) => text !== '');
+  return ['tsh db connect', shellWord(database), ...flags].join(' ');
+}
+
+function flag(name: string, allowed: readonly string[]): string {
+  const concrete = allowed.find((value) => !/[*^$]/.test(value));
+  if (allowed.length === 1 && concrete !== undefined) return '';
+  return `${name}=${concrete === undefined ? '…' : shellWord(concrete)}`;
+}
+
+/** A text as one word of a POSIX shell (section 2.2): quoted unless it is plain. Names come from people, and what is pasted into a shell is run. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+export type DatabaseWords = { readonly name: string; readonly protocol: string; readonly description: string };
+
+/** The few words of a "db" document (JSON) that a card shows; empty texts where it says nothing. */
+export function describeDatabase(json: string): DatabaseWords {
+  const document = JSON.parse(json) as {
+    readonly metadata?: { readonly name?: string; readonly description?: string };
+    readonly spec?: { readonly protocol?: string };
+  };
+  return {
+    name: document.metadata?.name ?? '',
+    protocol: document.spec?.protocol ?? '',
+    description: document.metadata?.description ?? '',
+  };
+}
