@@ -10,14 +10,8 @@ import { deleteResource, getResource, listResources, putResource } from './resou
 import { signIn } from './sign-in.ts';
 import { issueUserCertificate } from './user-certificates.ts';
 import { watch } from './watch.ts';
-import {
-  getSignInOptions,
-  beginWebSignIn,
-  beginPasskeySignIn,
-  finishWebSignIn,
-  endWebSession,
-  getMyself,
-} from './web-sign-in.ts';
+import { getSignInOptions, beginWebSignIn, beginPasskeySignIn, finishWebSignIn, endWebSession } from './web-sign-in.ts';
+import { getMyself } from './myself.ts';
 import {
   startClientLogin,
   pollClientLogin,

@@ -20,6 +20,7 @@ import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { isConflict, type Stored } from './records.ts';
 import { changeEvent } from './resource-events.ts';
+import { endWebSessionsOf } from './web-sessions.ts';
 
 /** Resources of every kind, as administrators read and write them. Secrets are kept elsewhere (src/sso/local/), so none can be read here. */
 
@@ -86,10 +87,11 @@ export async function requireRoles(user: User, context: AuthContext): Promise<vo
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** Removes password, one-time code and open links of a user who is not there (any more). */
+/** Removes password, second factors, open links and web sessions of a user who is not there (any more). */
 export async function forgetUser(name: string, context: AuthContext): Promise<void> {
   await removeCredentials(context.store, name);
   await removeInvites(context.store, name);
+  await endWebSessionsOf(name, context);
 }
 
 async function listKind(kind: Kind, context: AuthContext): Promise<readonly Stored[]> {

@@ -117,13 +117,15 @@ async function proved(
   address: string,
   context: AuthContext,
 ): Promise<{ readonly user: User; readonly mfa: 'otp' | undefined }> {
-  const name = request.user.slice(0, MAX_NAME_LENGTH).toWellFormed();
+  requireLocalSignIn(preference);
+  const attempt = localAttempt(request);
+  const name = attempt.user;
+  const kinds = preference.spec.second_factors;
   const outcome = await signInLocally(
     {
-      user: name,
-      // An overlong password can not be right, and must not be hashed for free.
-      password: request.password.slice(0, MAX_PASSWORD_UNITS),
+      ...attempt,
       oneTimeCode: request.oneTimeCode,
+      oneTimeCodes: kinds.length === 0 || kinds.includes('otp'),
       secondFactorRequired: preference.spec.second_factors.length > 0,
     },
     { store: context.store, secrets: context.sealer, passwords: context.passwords, now: () => context.clock.now() },
@@ -137,6 +139,27 @@ async function proved(
   if (user !== undefined) return { user, mfa: outcome.mfa };
   await refused(name, address, 'user has no record', context);
   throw signInRefusal();
+}
+
+/** Throws LoginError `LOCAL_SIGN_IN_OFF`. The administrator's certificate on the Auth machine needs no sign-in. */
+export function requireLocalSignIn({ spec }: ClusterAuthPreference): void {
+  if (!spec.allow_local_auth)
+    throw new LoginError(
+      'LOCAL_SIGN_IN_OFF',
+      'local users can not sign in here (allow_local_auth): sign in at a provider, with tsh login --auth=<connector>',
+    );
+}
+
+/** Name and password as far as they are looked at. */
+export function localAttempt(request: { readonly user: string; readonly password: string }): {
+  readonly user: string;
+  readonly password: string;
+} {
+  return {
+    user: request.user.slice(0, MAX_NAME_LENGTH).toWellFormed(),
+    // An overlong password can not be right, and must not be hashed for free.
+    password: request.password.slice(0, MAX_PASSWORD_UNITS),
+  };
 }
 
 /** Counts one anonymous call of an address. Throws LimitError `ANONYMOUS_RATE`. */

@@ -11,6 +11,7 @@ import { issueForUser } from './certificates.ts';
 import { emit, preferenceOf, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { isConflict } from './records.ts';
+import { dropWebAttemptsOf } from './web-attempts.ts';
 
 /**
  * A browser's session: an ordinary identity certificate whose key nobody has, kept in the store under the hash of the cookie's token. So its end, locks, a removed user and a
@@ -109,12 +110,14 @@ export async function endWebSession(
   return session.user;
 }
 
-/** Ends every session of a person: a reset, a new password, a removed user. */
+/** Ends every session of a person, and sign-ins that are half done: a reset, a new password, a removed user. */
 export async function endWebSessionsOf(user: string, context: AuthContext, reason = 'reset or removed'): Promise<void> {
+  await dropWebAttemptsOf(user, context);
   for (const { key } of await context.store.list(listPrefix(user))) {
     const id = key.slice(key.lastIndexOf('/') + 1);
-    const session = sessionIn(await context.store.read(keyOf(id)));
+    // First off the list: a session that is being written looks there last.
     await context.store.remove(key);
+    const session = sessionIn(await context.store.read(keyOf(id)));
     if (session === undefined) await context.store.remove(keyOf(id));
     else await end(id, session, reason, context);
   }
