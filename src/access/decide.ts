@@ -5,6 +5,7 @@ import type { AuthorizeRequest, Denial, SessionOptions } from './decision.ts';
 import { allows, denies } from './entries.ts';
 import { lockInForce } from './locks.ts';
 import { rolesOf, sessionOptions } from './session.ts';
+import { sessionMfaDemanded } from './session-mfa.ts';
 
 /** Of a database user or name, in UTF-16 units: bounds what matching a client's text can cost. Every database's own limit is lower. */
 const maxNameLength = 512;
@@ -18,7 +19,7 @@ export function decide(request: AuthorizeRequest): SessionOptions | Denial {
   const roles = rolesOf(request.identity, request.roleByName);
   const options = sessionOptions(roles, request.preference);
   return (
-    certificateDenial(request) ??
+    (request.goesOn === true ? undefined : certificateDenial(request)) ??
     lockDenial(request, options) ??
     routeDenial(request) ??
     addressDenial(request, options) ??
@@ -207,19 +208,26 @@ function extrasOutcome(
       audit: `no role that allows this access has db_replication for ${kind} replication, or one denies it`,
     };
   }
-  if (options.requireSessionMfa && identity.mfa === undefined) {
+  const requireSessionMfa = sessionMfaDemanded(identity, roles, request.preference, database);
+  if (requireSessionMfa && !hasSessionMfa(identity)) {
     return {
       type: 'Denial',
       reason: 'session-mfa-required',
-      message: `access to database ${quoted(database.metadata.name)} needs a second factor, and your certificate was issued without one`,
-      hint: 'run "tsh login" again with a one-time code',
-      audit: 'a role or the cluster demands a second factor (require_session_mfa), the certificate has none',
+      message: `database ${quoted(database.metadata.name)} needs a second factor for each session, and your certificate was issued without one`,
+      hint: 'run "tsh db login" again and show your second factor; the certificate then opens sessions for a few minutes',
+      audit:
+        'a role or the cluster demands a second factor for each session (require_session_mfa), the certificate has none',
     };
   }
   const localInfileAllowed =
     !compiled.some((role) => role.deny.localInfile) &&
     compiled.some((role) => role.allow.localInfile && allowedBy(role, identity, labels, asked));
-  return { ...options, replicationAllowed, localInfileAllowed };
+  return { ...options, requireSessionMfa, replicationAllowed, localInfileAllowed };
+}
+
+// Only with the route it was shown for: what was shown at sign-in is hours old, and may be used by whoever has the certificate.
+function hasSessionMfa({ route, sessionMfa }: UserIdentity): boolean {
+  return route !== undefined && sessionMfa !== undefined;
 }
 
 function refuse(audit: string, identity: UserIdentity, database: Database, asked: Wanted): Denial {

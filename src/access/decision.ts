@@ -8,6 +8,7 @@ export type SessionOptions = {
   /** Milliseconds; undefined: no limit. */
   readonly idleTimeoutMs?: number;
   readonly disconnectExpiredCert: boolean;
+  /** For the database that was decided about; of `sessionOptions` alone: of any. */
   readonly requireSessionMfa: boolean;
   readonly maxConnections?: number;
   readonly pinSourceIp: boolean;
@@ -36,6 +37,11 @@ export type Denial = {
 /** One question to `authorize`. Everything it may know is here. */
 export type AuthorizeRequest = {
   readonly identity: UserIdentity;
+  /**
+   * Asked about a session that began with this certificate and goes on, perhaps beyond its end: what ends sessions with their certificate is `disconnectExpiredCert`. Default
+   * false.
+   */
+  readonly goesOn?: boolean;
   /** The certificate that `identity` was read from; verified by the caller. `notBeforeMs` is checked when given. */
   readonly certificate: { readonly fingerprint: string; readonly notAfterMs: number; readonly notBeforeMs?: number };
   /**

@@ -339,6 +339,34 @@ for (const disconnect of [true, false]) {
   });
 }
 
+test('a lock ends a session whose certificate is over', async () => {
+  const policy = new Policy();
+  const { parts, clock } = setUp({ policy, script: { relay: lasting }, certificateLifeMs: 1000 });
+  const running = runSession(parts);
+  await turn();
+  await clock.advanceSettling(2000);
+  policy.lockUser('alice');
+  assert.equal((await running).refusal?.reason, 'locked');
+});
+
+test('a session that began with a second factor of its own ends with the sign-in, not with its short certificate', async () => {
+  const policy = Object.assign(new Policy(), { options: { disconnect_expired_cert: true, require_session_mfa: true } });
+  const route = { service: 'orders', protocol: 'postgres' } as const;
+  const previousExpiresMs = new ManualClock().now() + 60_000;
+  const { parts, clock, recorder } = setUp({
+    policy,
+    script: { relay: lasting },
+    certificateLifeMs: 1000,
+    identity: { ...alice, route, sessionMfa: 'otp', previousExpiresMs },
+  });
+  const running = runSession(parts);
+  await turn();
+  await clock.advanceSettling(59_000);
+  assert.equal(recorder.of('TDB01I').length, 0);
+  await clock.advanceSettling(2000);
+  assert.equal((await running).refusal?.reason, 'certificate-expired');
+});
+
 test('shutdown ends a session with the reason it was given', async () => {
   const stop = new AbortController();
   const { parts } = setUp({ script: { relay: lasting }, overrides: { signal: stop.signal } });

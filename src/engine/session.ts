@@ -45,8 +45,8 @@ export type SessionParts = {
   /** What the health check knows of the database's server. */
   readonly server?: ServerFacts;
   readonly target: DatabaseTarget;
-  /** authorize() over the caches as they are now. A throw counts as a denial. */
-  readonly decide: (request: AccessRequest) => Grant | Denial;
+  /** authorize() over the caches as they are now; `goesOn`: the session was granted before, and the certificate may have ended since. A throw counts as a denial. */
+  readonly decide: (request: AccessRequest, goesOn: boolean) => Grant | Denial;
   /** A pen in the audit journal for this session. A throw refuses the session with `audit-unavailable`. */
   readonly openRecorder: (subject: { readonly databaseUser: string; readonly databaseName: string }) => Recorder;
   readonly onPolicyChange: (callback: () => void) => () => void;
@@ -160,7 +160,7 @@ class Session {
 
   async #authorize(request: AccessRequest): Promise<Closed> {
     const { certificate, connections } = this.#parts;
-    const decision = this.#decide(request);
+    const decision = this.#decide(request, false);
     if ('reason' in decision) return await this.#deny(request, refusalOf(decision), decision.audit);
     const maximum = decision.options.maxConnections;
     const release = connections.acquire(certificate.identity.user, maximum);
@@ -172,9 +172,9 @@ class Session {
     }
   }
 
-  #decide(request: AccessRequest): Grant | Denial {
+  #decide(request: AccessRequest, goesOn: boolean): Grant | Denial {
     try {
-      return this.#parts.decide(request);
+      return this.#parts.decide(request, goesOn);
     } catch (error) {
       this.#parts.log.error({ err: error }, 'access could not be decided, so it is denied');
       return {
@@ -235,10 +235,10 @@ class Session {
     this.#undo.push(
       watchSession({
         grant,
-        certificateExpiresMs: this.#parts.certificate.notAfterMs,
+        certificateExpiresMs: signInEndsMs(this.#parts.certificate),
         counters: this.#counters,
         clock: this.#parts.clock,
-        decideAgain: () => this.#parts.decide(request),
+        decideAgain: () => this.#parts.decide(request, true),
         onPolicyChange: this.#parts.onPolicyChange,
         shutdown: this.#parts.signal,
         end: (refusal) => this.#ending.abort(refusal),
@@ -322,7 +322,7 @@ class Session {
 
   /** The same question with another database name. */
   #mayUse(request: AccessRequest, databaseName: string): Refusal | undefined {
-    const decision = this.#decide({ ...request, databaseName });
+    const decision = this.#decide({ ...request, databaseName }, true);
     if (!('reason' in decision)) return undefined;
     const refusal = refusalOf(decision);
     if (refusal.reason !== 'access-denied') return refusal;
@@ -397,4 +397,11 @@ async function commitWaiting(recorder: Recorder): Promise<void> {
 /** Commits now or, when the journal is full, once there is room. */
 function commitInTime(recorder: Recorder, failed: (error: unknown) => void): void {
   commitWaiting(recorder).catch(failed);
+}
+
+/** A certificate that was made with a second factor for its session ends within minutes, which says how soon a session must begin and not when it ends: the sign-in behind it does. */
+function signInEndsMs({ identity, notAfterMs }: VerifiedCertificate<UserIdentity>): number {
+  return identity.sessionMfa === undefined
+    ? notAfterMs
+    : Math.max(notAfterMs, identity.previousExpiresMs ?? notAfterMs);
 }

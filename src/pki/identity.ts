@@ -76,6 +76,7 @@ function toJson({ clusterName, identity }: CertifiedIdentity): string {
       name: route.databaseName,
     },
     mfa: identity.mfa,
+    session_mfa: identity.sessionMfa,
     pinned_address: identity.pinnedAddress,
     login_address: identity.loginAddress,
     previous_expires: identity.previousExpiresMs,
@@ -108,10 +109,17 @@ function userFrom(fields: Fields): UserIdentity {
     traits: traitsFrom(fields['traits']),
     ...(fields['route'] !== undefined && { route: routeFrom(fields['route']) }),
     ...(fields['mfa'] !== undefined && { mfa: oneOf(fields, 'mfa', MFA_KINDS) }),
+    ...(fields['session_mfa'] !== undefined && { sessionMfa: sessionMfaFrom(fields) }),
     ...(fields['pinned_address'] !== undefined && { pinnedAddress: text(fields, 'pinned_address') }),
     ...(fields['login_address'] !== undefined && { loginAddress: text(fields, 'login_address') }),
     ...(fields['previous_expires'] !== undefined && { previousExpiresMs: time(fields, 'previous_expires') }),
   });
+}
+
+/** Shown for one route, so without one it says nothing. */
+function sessionMfaFrom(fields: Fields): NonNullable<UserIdentity['sessionMfa']> {
+  if (fields['route'] === undefined) throw malformed('expected session_mfa with a route only');
+  return oneOf(fields, 'session_mfa', MFA_KINDS);
 }
 
 function routeFrom(value: unknown): Route {
@@ -211,6 +219,7 @@ const USER_KEYS: ReadonlySet<string> = new Set([
   'traits',
   'route',
   'mfa',
+  'session_mfa',
   'pinned_address',
   'login_address',
   'previous_expires',

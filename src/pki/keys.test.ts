@@ -98,6 +98,16 @@ const der = (json: string): Buffer => {
   ]);
 };
 test('the smallest identity is taken', () => assert.equal(decodeIdentity(der(userJson)).identity.kind, 'user'));
+test('a second factor of a session stands in the certificate of its route, and older ones say nothing of it', () => {
+  const route = { service: 'a', protocol: 'mysql' } as const;
+  const identity = { kind: 'user', user: 'a', userKind: 'local', roles: [], traits: {}, route } as const;
+  for (const sessionMfa of ['otp', 'webauthn'] as const) {
+    const certified = { clusterName: 'c', identity: { ...identity, mfa: 'otp', sessionMfa } } as const;
+    assert.deepEqual(decodeIdentity(encodeIdentity(certified)), certified);
+  }
+  const older = decodeIdentity(encodeIdentity({ clusterName: 'c', identity })).identity;
+  assert.equal(Object.hasOwn(older, 'sessionMfa'), false);
+});
 for (const row of [
   { name: 'version 2', json: userJson.replace('"v":1', '"v":2') },
   { name: 'no version', json: userJson.replace('"v":1,', '') },
@@ -112,6 +122,11 @@ for (const row of [
   { name: 'route that is null', json: userJson.replace('}}', '},"route":null}') },
   { name: 'unknown protocol', json: userJson.replace('}}', '},"route":{"service":"a","protocol":"ftp"}}') },
   { name: 'time that is text', json: userJson.replace('}}', '},"previous_expires":"1"}') },
+  { name: 'second factor of a session without a route', json: userJson.replace('}}', '},"session_mfa":"otp"}') },
+  {
+    name: 'unknown second factor of a session',
+    json: userJson.replace('}}', '},"route":{"service":"a","protocol":"mysql"},"session_mfa":"sms"}'),
+  },
   { name: 'spaces', json: userJson.replace(',', ', ') },
   {
     name: 'host without a UUID',

@@ -146,7 +146,7 @@ export class Policy {
 
   decide(
     database: Database,
-    request: AccessRequest,
+    request: AccessRequest & { readonly goesOn?: boolean },
     certificate: VerifiedCertificate<UserIdentity>,
     nowMs: number,
   ): Grant | Denial {
@@ -161,6 +161,7 @@ export class Policy {
     return authorize({
       identity: certificate.identity,
       certificate,
+      goesOn: request.goesOn === true,
       roleByName: (name) => (name === 'access' ? role : undefined),
       database,
       databaseUser: request.databaseUser,
@@ -250,7 +251,7 @@ export function sessionParts(options: PartsOptions): SessionParts {
     route: identity.route ?? { service: 'orders', protocol: 'postgres' },
     database: target.database,
     target,
-    decide: (request) => policy.decide(target.database, request, certificate, clock.now()),
+    decide: (request, goesOn) => policy.decide(target.database, { ...request, goesOn }, certificate, clock.now()),
     openRecorder: () => recorder,
     onPolicyChange: policy.onChange,
     admitted: () => () => {},

@@ -52,13 +52,14 @@ export class ClusterView {
     return () => void this.#listeners.delete(listener);
   };
 
-  readonly decide = ({ opening, database, request, rolesInForce }: Question): Grant | Denial => {
+  readonly decide = ({ opening, database, request, rolesInForce, goesOn }: Question): Grant | Denial => {
     const { cache, identity, clock, maxLockAgeMs } = this.#options;
     const preference = cache.preference();
     if (!this.#filled || preference === undefined) return notFilled;
     return authorize({
       identity: withRoles(opening.client.identity, rolesInForce),
       certificate: opening.client,
+      goesOn,
       roleByName: (name) => cache.role(name),
       database,
       databaseUser: request.databaseUser,

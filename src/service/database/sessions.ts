@@ -59,6 +59,8 @@ export type Question = {
   readonly request: AccessRequest;
   /** Of the roles in the person's certificate those that Auth knew the person to have when the session began; undefined: not asked yet. A role taken away counts in later questions. */
   readonly rolesInForce?: readonly string[] | undefined;
+  /** The session was granted before, and goes on. */
+  readonly goesOn: boolean;
 };
 
 /** The sessions of this agent: takes what the tunnels bring, verifies it, and runs each until its end. */
@@ -243,7 +245,7 @@ export class Sessions {
             return given;
           },
         },
-        decide: (request) => decide({ opening, database, request, rolesInForce }),
+        decide: (request, goesOn) => decide({ opening, database, request, rolesInForce, goesOn }),
         openRecorder: (subject) => writer.openSession(this.#constants(opening, database, subject)),
         onPolicyChange,
         admitted: (session) => this.#begin({ ...session, opening }),

@@ -37,7 +37,7 @@ export async function registrationOptions(of: {
   readonly known: readonly Passkey[];
   readonly relyingParty: RelyingParty;
 }): Promise<string> {
-  const { generateRegistrationOptions } = await library();
+  const { generateRegistrationOptions } = await import('@simplewebauthn/server');
   const options = await generateRegistrationOptions({
     rpName: of.relyingParty.name,
     rpID: of.relyingParty.id,
@@ -60,7 +60,7 @@ export async function authenticationOptions(of: {
   readonly passkeys: readonly Passkey[] | undefined;
   readonly relyingParty: RelyingParty;
 }): Promise<string> {
-  const { generateAuthenticationOptions } = await library();
+  const { generateAuthenticationOptions } = await import('@simplewebauthn/server');
   const options = await generateAuthenticationOptions({
     rpID: of.relyingParty.id,
     challenge: bytes(of.challenge),
@@ -81,7 +81,7 @@ export async function checkRegistration(
   return withoutThrow(async () => {
     refuseFrame(answer.response.clientDataJSON);
     await refuseAttestation(answer.response.attestationObject);
-    const { verifyRegistrationResponse } = await library();
+    const { verifyRegistrationResponse } = await import('@simplewebauthn/server');
     const { verified, registrationInfo: info } = await verifyRegistrationResponse({
       response: { ...answer, clientExtensionResults: {} },
       expectedChallenge: expected.challenge,
@@ -134,7 +134,7 @@ export async function checkAssertion(
   if (answer.id !== passkey.credentialId) return { fault: 'it is of another passkey' };
   return withoutThrow(async () => {
     refuseFrame(answer.response.clientDataJSON);
-    const { verifyAuthenticationResponse } = await library();
+    const { verifyAuthenticationResponse } = await import('@simplewebauthn/server');
     const { clientDataJSON, authenticatorData, signature } = answer.response;
     const { verified, authenticationInfo: info } = await verifyAuthenticationResponse({
       response: {
@@ -191,10 +191,6 @@ const authenticationAnswer = z.object({
     userHandle: base64url.max(128).optional().catch(undefined),
   }),
 });
-
-function library(): Promise<typeof import('@simplewebauthn/server')> {
-  return import('@simplewebauthn/server');
-}
 
 function parse<T>(schema: z.ZodType<T>, json: string): T | undefined {
   if (json.length > MAX_ANSWER_LENGTH) return undefined;
