@@ -76,7 +76,7 @@ export async function keepRequest(
       'SSO_KEPT_TOO_LARGE',
       `sign-in at a provider: ${bytes} bytes to keep exceed maxSsoKeptBytes ${limits.keptBytes}`,
     );
-  const value = { ...rest, network: networkOf(address) } satisfies SsoRequest;
+  const value = { ...rest, network: networkOf(address) };
   await store.put(keyOf(id), value as unknown as Json, { expect: 'absent', expiresMs: now() + SSO_REQUEST_TTL_MS });
 }
 
