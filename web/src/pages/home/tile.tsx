@@ -1,6 +1,6 @@
 import { Card, Skeleton, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { CardLink } from '../../parts/links.tsx';
 import classes from './tile.module.css';
 
 /** One figure. The whole card leads to where it comes from. `value` undefined: not known yet; `failed`: could not be asked. */
@@ -37,15 +37,8 @@ export function Tile(props: {
       </Card>
     );
   return (
-    <Card
-      withBorder
-      padding="md"
-      component={Link}
-      to={props.to}
-      search={() => props.search ?? {}}
-      className={classes['link'] ?? ''}
-    >
+    <CardLink withBorder padding="md" to={props.to} search={props.search ?? {}} className={classes['link'] ?? ''}>
       {body}
-    </Card>
+    </CardLink>
   );
 }

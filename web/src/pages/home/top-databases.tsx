@@ -1,10 +1,10 @@
 import { keepPreviousData } from '@tanstack/react-query';
 import { useQuery } from '@connectrpc/connect-query';
-import { Anchor, Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
+import { AnchorLink } from '../../parts/links.tsx';
 import { TextSkeleton } from '../../parts/skeletons.tsx';
 import { countWords } from '../../parts/time-words.ts';
 import type { Span } from './figures.ts';
@@ -43,9 +43,9 @@ export function TopDatabases({ span }: { readonly span: Span }): ReactNode {
         {groups.map((group) => (
           <div key={group.value}>
             <Group justify="space-between" gap="sm" wrap="nowrap" mb={4}>
-              <Anchor component={Link} to="/audit" search={() => ({ database: group.value })} size="sm" truncate>
+              <AnchorLink to="/audit" search={{ database: group.value }} size="sm" truncate>
                 {group.value}
-              </Anchor>
+              </AnchorLink>
               <Text size="sm" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
                 {countWords(group.count)} events
                 {group.refused > 0n ? `, ${countWords(group.refused)} refused` : ''}

@@ -1,7 +1,6 @@
 import { useQuery } from '@connectrpc/connect-query';
-import { Anchor, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { IconDatabase } from '@tabler/icons-react';
-import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { AuthService, type ReachableDatabase } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import type { Session } from '../../api/session.ts';
@@ -9,6 +8,7 @@ import { HealthBadge } from '../../parts/badges.tsx';
 import { CopyLine } from '../../parts/copy-line.tsx';
 import { EmptyState } from '../../parts/empty-state.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
+import { AnchorLink } from '../../parts/links.tsx';
 import { CardsSkeleton } from '../../parts/skeletons.tsx';
 import { connectCommand, describeDatabase, loginCommand } from './commands.ts';
 
@@ -36,9 +36,9 @@ export function YourDatabases({ session }: { readonly session: Session }): React
       <Group justify="space-between">
         <Title order={2}>Your databases</Title>
         {databases.length > SHOWN && (
-          <Anchor component={Link} to="/databases" size="sm">
+          <AnchorLink to="/databases" size="sm">
             All {databases.length}
-          </Anchor>
+          </AnchorLink>
         )}
       </Group>
       {list.isError && (

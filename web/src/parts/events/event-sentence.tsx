@@ -10,11 +10,9 @@ export function EventSentence({ event }: { readonly event: AuditEvent }): ReactN
     part.kind === 'words' ? (
       part.text
     ) : (
-      <span key={index} className={classes[CLASS[part.kind]]}>
+      <span key={index} className={part.kind === 'value' ? undefined : classes[part.kind === 'problem' ? 'problem' : 'who']}>
         <VisibleText text={part.text} />
       </span>
     ),
   );
 }
-
-const CLASS = { user: 'who', database: 'who', value: 'value', problem: 'problem' } as const;
