@@ -2,10 +2,9 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TOTP, URI } from 'otpauth';
+import { authenticatorApp, type AuthenticatorApp } from './authenticator-app.ts';
 import { runCommand, runOk, type Output, type RunOptions } from './command.ts';
 import { top } from './service-process.ts';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Person = {
   readonly name: string;
@@ -37,8 +36,7 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
     NO_COLOR: '1',
   };
   const password = `correct horse ${name} battery`;
-  const { generator, step } = await acceptInvite(link, at, env, password);
-  let lastStep = step;
+  const app = await acceptInvite(link, at, env, password);
   const program = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts')];
   const person: Person = {
     name,
@@ -48,11 +46,7 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
     tsh: (...args) => runOk(process.execPath, [...program, ...args], { env }),
     tryTsh: (args, options = {}) =>
       runCommand(process.execPath, [...program, ...args], { ...options, env: { ...env, ...options.env } }),
-    async code() {
-      while (stepNow() + 1 <= lastStep) await sleep(200);
-      lastStep = Math.max(stepNow(), lastStep + 1);
-      return generator.generate({ timestamp: lastStep * stepMs });
-    },
+    code: () => app.code(),
     async login(...flags) {
       const input = `${password}\n${await person.code()}\n`;
       return runOk(
@@ -65,26 +59,12 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
   return person;
 }
 
-const stepMs = 30_000;
-
-function stepNow(): number {
-  return Math.floor(Date.now() / stepMs);
-}
-
-/** The step whose code is given here: the last half minute's, so that the first sign-in need not wait for a fresh one; this one's when it may be over before Auth reads it. */
-function invitationStep(): number {
-  const leftMs = stepMs - (Date.now() % stepMs);
-  return leftMs < typingMs ? stepNow() : stepNow() - 1;
-}
-
-const typingMs = 6000;
-
 function acceptInvite(
   link: string,
   at: InviteOptions,
   env: Readonly<Record<string, string>>,
   password: string,
-): Promise<{ readonly generator: TOTP; readonly step: number }> {
+): Promise<AuthenticatorApp> {
   const args = [
     '--disable-warning=ExperimentalWarning',
     join(top, 'bin/tsh.ts'),
@@ -95,22 +75,20 @@ function acceptInvite(
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: 'pipe' });
     let output = '';
-    let generator: TOTP | undefined;
-    let step = 0;
+    let app: AuthenticatorApp | undefined;
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
       at.onOutput?.(chunk.toString());
       const uri = /otpauth:\/\/\S+/.exec(output)?.[0];
-      if (generator !== undefined || uri === undefined || !output.includes('\n', output.indexOf(uri))) return;
-      generator = URI.parse(uri) as TOTP;
-      step = invitationStep();
-      child.stdin.end(`${password}\n${password}\n${generator.generate({ timestamp: step * stepMs })}\n`);
+      if (app !== undefined || uri === undefined || !output.includes('\n', output.indexOf(uri))) return;
+      app = authenticatorApp(uri);
+      void app.code().then((code) => child.stdin.end(`${password}\n${password}\n${code}\n`));
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.on('error', failed);
     child.on('close', (code) => {
-      if (code === 0 && generator !== undefined) done({ generator, step });
+      if (code === 0 && app !== undefined) done(app);
       else failed(new Error(`tsh invite ended with ${code}:\n${output}`));
     });
   });
