@@ -1,10 +1,11 @@
 import type { Denial, Grant } from '../access/grant.ts';
+import type { UserIdentity, VerifiedCertificate } from '../resource/identity.ts';
 import type { Clock, Timer } from '../telemetry/clock.ts';
 import type { Refusal, RelayCounters } from './engine.ts';
 
 export type WatchOptions = {
   readonly grant: Grant;
-  /** When the person's certificate ends; kept to only when a role says `disconnect_expired_cert`. */
+  /** When the person's sign-in ends ({@link signInEndsMs}); kept to only when a role says `disconnect_expired_cert`. */
   readonly certificateExpiresMs: number;
   readonly counters: RelayCounters;
   readonly clock: Clock;
@@ -26,6 +27,16 @@ export function watchSession(options: WatchOptions): () => void {
   const watch = new SessionWatch(options);
   watch.start();
   return () => watch.stop();
+}
+
+/**
+ * When the sign-in behind a certificate ends, milliseconds since 1970. A certificate that was made with a second factor for its session ends within minutes, which says how soon a session must begin and not when it ends: the sign-in behind
+ * it does.
+ */
+export function signInEndsMs({ identity, notAfterMs }: VerifiedCertificate<UserIdentity>): number {
+  return identity.sessionMfa === undefined
+    ? notAfterMs
+    : Math.max(notAfterMs, identity.previousExpiresMs ?? notAfterMs);
 }
 
 class SessionWatch {

@@ -29,7 +29,7 @@ import { leave } from './leave.ts';
 import { recordDisconnect, recordEnd, recordRejected, recordStart, recordStartFailed } from './session-events.ts';
 import type { OwnSessionIds, SessionIds, SessionsElsewhere } from './session-ids.ts';
 import { stopOf } from './session-stop.ts';
-import { shutdownRefusal, watchSession } from './session-watch.ts';
+import { shutdownRefusal, signInEndsMs, watchSession } from './session-watch.ts';
 
 /** Everything one session needs; made by service/database from a verified session opening. */
 export type SessionParts = {
@@ -397,11 +397,4 @@ async function commitWaiting(recorder: Recorder): Promise<void> {
 /** Commits now or, when the journal is full, once there is room. */
 function commitInTime(recorder: Recorder, failed: (error: unknown) => void): void {
   commitWaiting(recorder).catch(failed);
-}
-
-/** A certificate that was made with a second factor for its session ends within minutes, which says how soon a session must begin and not when it ends: the sign-in behind it does. */
-function signInEndsMs({ identity, notAfterMs }: VerifiedCertificate<UserIdentity>): number {
-  return identity.sessionMfa === undefined
-    ? notAfterMs
-    : Math.max(notAfterMs, identity.previousExpiresMs ?? notAfterMs);
 }
