@@ -218,6 +218,11 @@ export class TestGateway {
     return test;
   }
 
+  /** Browsers' calls under way. */
+  webCalls(): number {
+    return this.gateway.webCalls;
+  }
+
   /** An agent that serves `orders`, connected and announced. */
   async agent(onSession: (session: IncomingSession) => void, options: AgentOptions = {}): Promise<TestAgent> {
     const hostId = randomUUID();

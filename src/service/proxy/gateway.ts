@@ -147,6 +147,11 @@ export class Gateway {
     return this.#frontDoor.connectionCount;
   }
 
+  /** Browsers' calls to Auth under way. */
+  get webCalls(): number {
+    return this.#web.count;
+  }
+
   /** Opens the ports; none stays open when one can not be. Throws UpstreamError `PROXY_LISTEN`. Returns the real addresses. */
   async listen(): Promise<Listening> {
     await this.#web.load(this.#deps.webFiles);

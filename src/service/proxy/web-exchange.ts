@@ -134,11 +134,11 @@ export class Exchange {
     if (this.#over) return;
     this.#watch();
     this.#body.end();
+    if (!('stream' in this.#request)) return;
+    const { stream } = this.#request;
     // The rest of a body that was refused: HTTP/2 would keep the stream open for it.
-    if ('stream' in this.#request && !this.#request.complete) {
-      const { stream } = this.#request;
+    if (!stream.endAfterHeaders && !this.#request.complete)
       stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
-    }
   }
 
   /** Ends it without a whole answer, so that the client can tell. */

@@ -113,7 +113,9 @@ class Link {
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
       maxSessionMemory: 64,
     });
-    this.#session.on('connect', (session) => session.setLocalWindowSize(LINK_WINDOW_BYTES));
+    this.#session.on('connect', (session) => {
+      if (!session.destroyed) session.setLocalWindowSize(LINK_WINDOW_BYTES);
+    });
     this.#session.on('goaway', () => this.retire());
     this.#session.on('error', (error) =>
       options.log.debug({ reason: error.message }, 'web: connection to auth failed'),

@@ -67,7 +67,7 @@ const INDEX = `${ROOT}index.html`;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 const MAX_PATH_CHARACTERS = 1024;
 const PAGE = /^\/web\/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*$/;
-const ENCODED_TRICK = /%(?:0\d|1[0-9a-f]|2e|2f|5c|7f)/i;
+const ENCODED_TRICK = /%(?:[01][0-9a-f]|2e|2f|5c|7f)/i;
 /** Databases and people have dots in their names; these endings are files that are not there. */
 const FILE_NAME =
   /\.(?:html?|m?js|css|map|json|webmanifest|txt|svg|png|ico|webp|jpe?g|gif|woff2?|ttf|wasm|php|env|xml)$/i;

@@ -59,6 +59,11 @@ export class Web {
     instruments.metrics.gauge('tessera_proxy_web_calls', "Browsers' calls under way.", () => this.#api.count);
   }
 
+  /** Browsers' calls under way. */
+  get count(): number {
+    return this.#api.count;
+  }
+
   /** Reads the UI's files; before the port opens. */
   load(source: WebSource): Promise<void> {
     return this.#files.load(source);
