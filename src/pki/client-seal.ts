@@ -55,6 +55,11 @@ export function openSealed(privateKey: KeyObject, sealed: Uint8Array, context: s
   }
 }
 
+/** The context of what a request of tsh gets (StartClientLogin, StartMfaConfirmation). */
+export function sealContext(requestId: string): string {
+  return `client-login/${requestId}`;
+}
+
 // Key and nonce are of this one text: the ephemeral key is never used again.
 function keyOf(
   secret: Buffer,

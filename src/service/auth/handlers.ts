@@ -12,13 +12,8 @@ import { issueUserCertificate } from './user-certificates.ts';
 import { watch } from './watch.ts';
 import { getSignInOptions, beginWebSignIn, beginPasskeySignIn, finishWebSignIn, endWebSession } from './web-sign-in.ts';
 import { getMyself } from './myself.ts';
-import {
-  startClientLogin,
-  pollClientLogin,
-  startMfaConfirmation,
-  getClientLogin,
-  decideClientLogin,
-} from './client-logins.ts';
+import { startClientLogin, pollClientLogin, startMfaConfirmation, getClientLogin } from './client-login-start.ts';
+import { decideClientLogin } from './client-logins.ts';
 import { listMfaDevices, beginMfaChallenge, beginMfaAdd, finishMfaAdd, removeMfaDevice } from './mfa-devices.ts';
 import { listSessions, watchSessions, terminateSession, reportSessions } from './live-sessions.ts';
 import { checkResource } from './check-resource.ts';
