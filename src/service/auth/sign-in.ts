@@ -49,9 +49,8 @@ export type SignInFacts = {
   readonly ttlSeconds?: number;
   /** Never later than this, whatever the roles say. */
   readonly notAfterMs?: number;
-  /** For the audit log: what the provider said, or the device that was shown. */
+  /** For the audit log: what the provider said. */
   readonly attributes?: object;
-  readonly mfaDevice?: object;
 };
 /** What a certificate of theirs may say, and how long it may live. */
 export type SignedInPerson = { readonly identity: UserIdentity; readonly ttlMs: number };
@@ -62,26 +61,13 @@ export type SignedInPerson = { readonly identity: UserIdentity; readonly ttlMs: 
  */
 export async function signInPerson(user: User, facts: SignInFacts, context: AuthContext): Promise<SignedInPerson> {
   const name = user.metadata.name;
+  const { userKind, mfa, address } = facts;
   const method = facts.method ?? user.spec.created_by?.connector?.type ?? 'local';
-  const told = { ...facts, method };
+  await refuseLockedPerson(user, { ...facts, method }, context);
   const roles = await rolesOfUser(user, context);
-  if (isLocked(user, context.clock.now())) {
-    await signInRefused(name, { ...told, reason: 'user is locked' }, context);
-    throw facts.userKind === 'local'
-      ? signInRefusal()
-      : new LoginError('LOCKED', user.spec.status?.locked_message ?? 'this user is locked');
-  }
-  try {
-    await refuseLocked({ user: name, roles: user.spec.roles }, context);
-  } catch (error) {
-    await signInRefused(name, { ...told, reason: 'a lock is in force' }, context);
-    throw error;
-  }
-  const preference = await preferenceOf(context);
-  const wantedMs = sessionTtl(roles, preference, (facts.ttlSeconds ?? 0) * 1000);
+  const wantedMs = sessionTtl(roles, await preferenceOf(context), (facts.ttlSeconds ?? 0) * 1000);
   const ttlMs = Math.min(wantedMs, (facts.notAfterMs ?? Number.POSITIVE_INFINITY) - context.clock.now());
   if (user.spec.status?.is_locked === true) await liftLockout(name, context);
-  const { userKind, mfa, address } = facts;
   await emit(
     context,
     auditEvent(userKind === 'local' ? 'T1000I' : 'T1001I', {
@@ -91,8 +77,7 @@ export async function signInPerson(user: User, facts: SignInFacts, context: Auth
       user: name,
       user_kind: userKind,
       user_roles: user.spec.roles,
-      ...(facts.attributes === undefined ? {} : { attributes: facts.attributes }),
-      ...(facts.mfaDevice === undefined ? {} : { mfa_device: facts.mfaDevice }),
+      ...attributesOf(facts),
       'addr.remote': address,
     }),
   );
@@ -108,6 +93,31 @@ export async function signInPerson(user: User, facts: SignInFacts, context: Auth
     ...(roles.some((role) => role.spec.options.pin_source_ip === true) ? { pinnedAddress: address } : {}),
   };
   return { identity, ttlMs };
+}
+
+// A record's own lock (too many failures, or an administrator's), then locks.
+async function refuseLockedPerson(
+  user: User,
+  facts: SignInFacts & { readonly method: string },
+  context: AuthContext,
+): Promise<void> {
+  const name = user.metadata.name;
+  if (isLocked(user, context.clock.now())) {
+    await signInRefused(name, { ...facts, reason: 'user is locked' }, context);
+    throw facts.userKind === 'local'
+      ? signInRefusal()
+      : new LoginError('LOCKED', user.spec.status?.locked_message ?? 'this user is locked');
+  }
+  try {
+    await refuseLocked({ user: name, roles: user.spec.roles }, context);
+  } catch (error) {
+    await signInRefused(name, { ...facts, reason: 'a lock is in force' }, context);
+    throw error;
+  }
+}
+
+function attributesOf({ attributes }: { readonly attributes?: object }): { readonly attributes?: object } {
+  return attributes === undefined ? {} : { attributes };
 }
 
 /** The user whom name, password and code prove. Throws the one refusal for everything that is wrong, after telling the audit log which it was. */
@@ -205,7 +215,7 @@ export async function signInRefused(
       user_kind: of.userKind,
       success: false,
       error: of.reason,
-      ...(of.attributes === undefined ? {} : { attributes: of.attributes }),
+      ...attributesOf(of),
       'addr.remote': of.address,
     }),
   );
