@@ -69,7 +69,7 @@ const database = {
   origin: 'text?',
 } as const;
 const userChange = { name: 'text', roles: 'texts?', connector: 'text?', expires: 'time?' } as const;
-const login = { method: 'text', mfa_device: 'json?', attributes: 'json?' } as const;
+const login = { method: 'text', connector: 'text?', mfa_device: 'json?', attributes: 'json?' } as const;
 
 /** Every event there is, by code. */
 export const EVENTS = {

@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import type { StoredEvent } from '../stored-event.ts';
 import { BLOCK_ROWS, type Column, columnId, COLUMNS, packColumn } from './day-columns.ts';
+import { shardOf, shardSchema, shardTable } from './day-words.ts';
 
 /**
  * The index of one day's file: what each event is found and counted by (day-columns.ts), where it stands, its words, and the uids that are there. It holds
@@ -12,12 +13,12 @@ export class DayIndex {
   readonly #database: DatabaseSync;
   readonly #insertUid: StatementSync;
   readonly #insertRow: StatementSync;
-  readonly #insertWords: StatementSync;
   readonly #insertName: StatementSync;
   readonly #findName: StatementSync;
   readonly #find: StatementSync;
   readonly #highest: StatementSync;
   readonly #names = new LRUCache<string, number>({ max: MAX_NAMES });
+  #words: { readonly shard: number; readonly insert: StatementSync } | undefined;
   #nextId = 1;
   #firstTail = 1;
   #last: { offset: number; length: number; uid: Buffer } | undefined;
@@ -29,7 +30,6 @@ export class DayIndex {
     this.#insertRow = database.prepare(
       `INSERT INTO tail(id, ${COLUMNS.join(', ')}) VALUES (?, ${COLUMNS.map(() => '?').join(', ')})`,
     );
-    this.#insertWords = database.prepare('INSERT INTO words(rowid, body) VALUES (?, ?)');
     this.#insertName = database.prepare('INSERT INTO names(type, name) VALUES (?, ?)');
     this.#findName = database.prepare('SELECT id FROM names WHERE type = ? AND name = ?');
     this.#find = database.prepare('SELECT 1 FROM uids WHERE uid = ?');
@@ -110,7 +110,7 @@ export class DayIndex {
       offset,
       length,
     );
-    this.#insertWords.run(id, event.text);
+    this.#wordsOf(id).run(id, event.text);
     this.#last = { offset, length, uid };
     return true;
   }
@@ -137,6 +137,7 @@ export class DayIndex {
       // SQLite rolled back by itself (disk full, I/O fault).
     }
     this.#names.clear();
+    this.#words = undefined;
     this.#last = undefined;
     this.#readIds();
   }
@@ -161,6 +162,17 @@ export class DayIndex {
     };
     this.#firstTail = Number(first ?? 1);
     this.#nextId = Number(next ?? this.#firstTail);
+  }
+
+  #wordsOf(id: number): StatementSync {
+    const shard = shardOf(id);
+    if (this.#words?.shard !== shard) {
+      const table = shardTable(shard);
+      const exists = this.#database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) !== undefined;
+      if (!exists) this.#database.exec(shardSchema(shard));
+      this.#words = { shard, insert: this.#database.prepare(`INSERT INTO ${table}(rowid, body) VALUES (?, ?)`) };
+    }
+    return this.#words.insert;
   }
 
   #nameId(type: number, name: string | undefined): number {
@@ -232,7 +244,6 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE blocks(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, min_time INTEGER NOT NULL, max_time INTEGER NOT NULL) STRICT;
   CREATE TABLE columns(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-  CREATE VIRTUAL TABLE words USING fts5(body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');
   CREATE TABLE progress(bytes INTEGER NOT NULL, last_offset INTEGER, last_length INTEGER, last_uid BLOB) STRICT;
   INSERT INTO progress(bytes) VALUES (0);
   PRAGMA user_version = ${VERSION};

@@ -94,10 +94,13 @@ export class DayReader {
     try {
       const numbers = dayFilter(this.#database, filter);
       if (numbers === undefined) return undefined;
-      const words = filter.words === undefined ? undefined : DayWords.of(this.#database, filter.words);
-      if (filter.words !== undefined && words === undefined) return undefined;
       const inRange = ({ minTime, maxTime }: Block): boolean => maxTime >= numbers.from && minTime < numbers.to;
-      return { filter: numbers, words, blocks: this.#blocks().filter(inRange) };
+      const blocks = this.#blocks();
+      const last = blocks.at(-1);
+      if (filter.words === undefined || last === undefined)
+        return { filter: numbers, words: undefined, blocks: blocks.filter(inRange) };
+      const words = DayWords.of(this.#database, filter.words, last.first + last.count);
+      return words && { filter: numbers, words, blocks: blocks.filter(inRange) };
     } finally {
       this.#database.exec('COMMIT');
     }
@@ -142,7 +145,7 @@ async function inRuns(
     work(blocks.slice(at, end));
     at = end;
     const tookMs = performance.now() - startedMs;
-    if (tookMs < RUN_MS / 2) length *= 2;
+    if (tookMs < RUN_MS / 2) length = Math.min(2 * length, MAX_RUN);
     else if (tookMs > RUN_MS) length = Math.max(1, Math.floor(length / 2));
     await breathe();
   }
@@ -241,3 +244,5 @@ function placesOf(
 
 /** What one run of blocks may take before others have their turn. */
 const RUN_MS = 8;
+/** About a shard of words (day-words.ts). */
+const MAX_RUN = 32;

@@ -1,33 +1,83 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-/** The words of one day: which rows have a phrase. */
+/**
+ * The words of one day, in full-text tables of `SHARD_ROWS` ids each: SQLite looks for a phrase from the beginning of its table until it finds one, also when asked for
+ * high ids only, so a table must be small enough for that to be nothing.
+ */
 export class DayWords {
   readonly #phrase: string;
-  readonly #between: StatementSync;
+  readonly #single: boolean;
+  /** By number of the shard; those that lack a word are not here. */
+  readonly #shards: ReadonlyMap<number, StatementSync>;
+  /** A phrase's ids of one shard, the last that was asked for. */
+  #kept: { readonly shard: number; readonly ids: readonly number[] } | undefined;
 
-  private constructor(database: DatabaseSync, words: readonly string[]) {
+  private constructor(words: readonly string[], shards: ReadonlyMap<number, StatementSync>) {
     this.#phrase = quoted(words);
-    // One text for all ids: a row for each would cost more than finding it.
-    this.#between = database.prepare(
-      "SELECT group_concat(rowid, ' ') AS ids FROM (SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?)",
-    );
+    this.#single = words.length === 1;
+    this.#shards = shards;
   }
 
-  /** Undefined: a word of the phrase is nowhere in the day. Takes microseconds, however frequent the words are. */
-  static of(database: DatabaseSync, words: readonly string[]): DayWords | undefined {
-    const any = database.prepare('SELECT 1 FROM words WHERE words MATCH ? LIMIT 1');
-    for (const word of new Set(words)) if (any.get(quoted([word])) === undefined) return undefined;
-    return new DayWords(database, words);
+  /** Undefined: no part of the day has all words of the phrase. Takes microseconds a shard, however frequent the words are. `endId`: behind the last. */
+  static of(database: DatabaseSync, words: readonly string[], endId: number): DayWords | undefined {
+    const shards = new Map<number, StatementSync>();
+    const single = [...new Set(words)].map((word) => quoted([word]));
+    for (let shard = 0; shard <= shardOf(endId - 1); shard += 1) {
+      const table = shardTable(shard);
+      const any = database.prepare(`SELECT 1 FROM ${table} WHERE ${table} MATCH ? LIMIT 1`);
+      if (single.some((word) => any.get(word) === undefined)) continue;
+      // One text for all ids: a row for each would cost more than finding it. The casts: numbers are bound as REAL, by which FTS5 would not seek but read every row.
+      const ids = `SELECT rowid FROM ${table} WHERE ${table} MATCH ? AND rowid >= CAST(? AS INTEGER) AND rowid <= CAST(? AS INTEGER)`;
+      shards.set(shard, database.prepare(`SELECT group_concat(rowid, ' ') AS ids FROM (${ids})`));
+    }
+    return shards.size === 0 ? undefined : new DayWords(words, shards);
   }
 
   /** The ids with the phrase from `first` to `last`, ascending. */
   idsBetween(first: number, last: number): number[] {
-    const ids = this.#between.get(this.#phrase, first, last)?.['ids'];
+    const found: number[] = [];
+    for (let shard = shardOf(first); shard <= shardOf(last); shard += 1) {
+      const read = this.#shards.get(shard);
+      if (read === undefined) continue;
+      if (this.#single) found.push(...this.#ask(read, first, last));
+      else found.push(...this.#whole(shard, read).filter((id) => id >= first && id <= last));
+    }
+    return found;
+  }
+
+  #whole(shard: number, read: StatementSync): readonly number[] {
+    if (this.#kept?.shard !== shard) {
+      const first = shard * SHARD_ROWS + 1;
+      this.#kept = { shard, ids: this.#ask(read, first, first + SHARD_ROWS - 1) };
+    }
+    return this.#kept.ids;
+  }
+
+  #ask(read: StatementSync, first: number, last: number): number[] {
+    const ids = read.get(this.#phrase, first, last)?.['ids'];
     return typeof ids === 'string' ? ids.split(' ').map(Number) : [];
   }
+}
+
+/** Which shard has the words of this id; ids begin with 1. */
+export function shardOf(id: number): number {
+  return Math.floor((id - 1) / SHARD_ROWS);
+}
+
+/** Its table's name. */
+export function shardTable(shard: number): string {
+  return `words_${shard}`;
+}
+
+/** Makes it. The text itself is not kept, only where words stand. */
+export function shardSchema(shard: number): string {
+  return `CREATE VIRTUAL TABLE ${shardTable(shard)} USING fts5(body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2')`;
 }
 
 /** Words between quotes are only words to FTS5: no operator, column or prefix can come of them. */
 function quoted(words: readonly string[]): string {
   return `"${words.join(' ').replaceAll('"', '""')}"`;
 }
+
+/** Of a full-text table: a phrase that is nowhere takes some 15 ms to be not found. */
+const SHARD_ROWS = 2 ** 17;
