@@ -136,7 +136,9 @@ export class Https {
       stallTimeoutMs: this.#limits.webStallTimeoutMs,
       closing: this.#draining,
     });
-    this.#options.handle(exchange);
+    // HTTP/2's own bounds count only once the client acknowledged them, if it ever does.
+    if (isTooMuch(request.rawHeaders)) exchange.answer(431, {});
+    else this.#options.handle(exchange);
   }
 
   #sessionOpened(session: http2.ServerHttp2Session): void {
@@ -196,6 +198,12 @@ class SessionWatch {
     this.#session.close();
     this.#arm(() => this.#session.destroy());
   }
+}
+
+function isTooMuch(rawHeaders: readonly string[]): boolean {
+  let bytes = 0;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes > MAX_HEADER_BYTES || rawHeaders.length > 2 * MAX_HEADERS;
 }
 
 function settingsOf({ maxWebStreams }: ProxyLimits): http2.Settings {
