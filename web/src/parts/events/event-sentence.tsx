@@ -10,7 +10,10 @@ export function EventSentence({ event }: { readonly event: AuditEvent }): ReactN
     part.kind === 'words' ? (
       part.text
     ) : (
-      <span key={index} className={part.kind === 'value' ? undefined : classes[part.kind === 'problem' ? 'problem' : 'who']}>
+      <span
+        key={index}
+        className={part.kind === 'value' ? undefined : classes[part.kind === 'problem' ? 'problem' : 'who']}
+      >
         <VisibleText text={part.text} />
       </span>
     ),

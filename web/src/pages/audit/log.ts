@@ -1,0 +1,211 @@
+import { createClient } from '@connectrpc/connect';
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo, useReducer, useState } from 'react';
+import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import { isPassing } from '../../api/errors.ts';
+import { transport } from '../../api/transport.ts';
+import { type AuditEvent, parseEvent } from '../../parts/events/event.ts';
+import { type Bar, barsOf } from './chart.ts';
+import type { AuditRequest } from './filters.ts';
+import { EMPTY_TAIL, type Tail, type TailAction, tailReducer } from './tail.ts';
+
+/** The audit log as pages read it. */
+
+export const log = createClient(AuthService, transport);
+
+/** Events of one page of a search. */
+const PAGE = 200;
+/** What the browser keeps of one search; who scrolls that far narrows the range instead. */
+export const MOST_EVENTS = 20_000;
+/** Bars of the chart. */
+const BARS = 72;
+const KEPT_MS = 60_000;
+
+export type Found = {
+  readonly events: readonly AuditEvent[];
+  readonly isPending: boolean;
+  /** These are still the events of the search before. */
+  readonly isOld: boolean;
+  readonly error: unknown;
+  readonly hasMore: boolean;
+  /** More is there, and this page holds no more. */
+  readonly isFull: boolean;
+  readonly isLoadingMore: boolean;
+  readonly loadMore: () => void;
+  readonly retry: () => void;
+};
+
+/** A search, newest first, page by page. `undefined` finds nothing. */
+export function useSearch(request: AuditRequest | undefined, options: { readonly descending?: boolean } = {}): Found {
+  const descending = options.descending ?? true;
+  const query = useInfiniteQuery({
+    queryKey: ['audit', 'search', request, descending],
+    queryFn: async ({ pageParam, signal }) => {
+      if (request === undefined) return { events: [], nextCursor: '' };
+      const answer = await log.searchAudit({ ...request, limit: PAGE, cursor: pageParam, descending }, { signal });
+      return { events: answer.events.map(parseEvent), nextCursor: answer.nextCursor };
+    },
+    initialPageParam: '',
+    getNextPageParam: ({ nextCursor }, pages) =>
+      nextCursor === '' || count(pages) >= MOST_EVENTS ? undefined : nextCursor,
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: KEPT_MS,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
+  });
+  const { data } = query;
+  const events = useMemo(() => data?.pages.flatMap((page) => page.events) ?? [], [data]);
+  const isFull = !query.hasNextPage && (data?.pages.at(-1)?.nextCursor ?? '') !== '';
+  return {
+    events,
+    isPending: query.isPending,
+    isOld: query.isPlaceholderData,
+    error: query.error,
+    hasMore: query.hasNextPage && !query.isPlaceholderData,
+    isFull,
+    isLoadingMore: query.isFetchingNextPage,
+    loadMore: () => void query.fetchNextPage({ cancelRefetch: false }),
+    retry: () => void (data === undefined ? query.refetch() : query.fetchNextPage()),
+  };
+}
+
+export type Activity = {
+  readonly bars: readonly Bar[];
+  readonly total: number;
+  readonly isPending: boolean;
+  readonly error: unknown;
+};
+
+/** How much there was over the span; the one before stays until the next is there. The span must be bounded on both sides. */
+export function useActivity(request: AuditRequest | undefined): Activity {
+  const isBounded = request !== undefined && request.from !== '' && request.to !== '';
+  const query = useQuery({
+    queryKey: ['audit', 'count', request],
+    queryFn: async ({ signal }) => {
+      const answer = await log.countAudit({ filter: request ?? {}, buckets: BARS }, { signal });
+      return { bars: barsOf(answer.buckets, Date.parse(request?.to ?? '')), total: Number(answer.total) };
+    },
+    enabled: isBounded,
+    placeholderData: keepPreviousData,
+    staleTime: KEPT_MS,
+    gcTime: KEPT_MS,
+    refetchOnWindowFocus: false,
+  });
+  return {
+    bars: query.data?.bars ?? [],
+    total: query.data?.total ?? 0,
+    isPending: query.isPending,
+    error: query.error,
+  };
+}
+
+/** When the oldest event that matches happened: where "all time" begins. */
+export function useOldest(request: AuditRequest | undefined): number | undefined {
+  const query = useQuery({
+    queryKey: ['audit', 'oldest', request],
+    queryFn: async ({ signal }) => {
+      const answer = await log.searchAudit({ ...request, limit: 1, descending: false }, { signal });
+      return answer.events[0] === undefined ? null : parseEvent(answer.events[0]).timeMs;
+    },
+    enabled: request !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: KEPT_MS,
+  });
+  return query.data ?? undefined;
+}
+
+export type Following = {
+  readonly tail: Tail;
+  readonly act: (action: TailAction) => void;
+  /** `lost`: it begins again by itself. */
+  readonly state: 'off' | 'connecting' | 'live' | 'lost' | 'refused';
+  readonly error: unknown;
+};
+
+/** New events as they happen, while `request` is there. Begins again when the stream is lost; a request that the server refuses is not repeated. */
+export function useFollow(request: AuditRequest | undefined): Following {
+  const [tail, act] = useReducer(tailReducer, EMPTY_TAIL);
+  const [state, setState] = useState<Following['state']>('off');
+  const [error, setError] = useState<unknown>(null);
+  const key = request === undefined ? '' : JSON.stringify(request);
+  useEffect(() => {
+    act({ type: 'clear' });
+    setError(null);
+    if (key === '') return setState('off');
+    const ended = new AbortController();
+    void followFor(JSON.parse(key) as AuditRequest, ended.signal, {
+      onState: setState,
+      onEvents: (events) => act({ type: 'events', events }),
+      onRefused: setError,
+    });
+    return () => ended.abort();
+  }, [key]);
+  return { tail, act, state, error };
+}
+
+type FollowHandlers = {
+  readonly onState: (state: Following['state']) => void;
+  readonly onEvents: (events: readonly AuditEvent[]) => void;
+  readonly onRefused: (error: unknown) => void;
+};
+
+/** Until the signal aborts. Events are handed over at most ten times a second, so that a busy cluster does not hold up the page. */
+async function followFor(request: AuditRequest, signal: AbortSignal, handlers: FollowHandlers): Promise<void> {
+  const { onState, onEvents, onRefused } = handlers;
+  let failures = 0;
+  const seen: AuditEvent[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const hand = (): void => {
+    timer = undefined;
+    onEvents(seen.splice(0));
+  };
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  onState('connecting');
+  while (!signal.aborted) {
+    try {
+      for await (const { events } of log.followAudit(
+        { filter: request },
+        { signal, onHeader: () => onState('live') },
+      )) {
+        failures = 0;
+        onState('live');
+        if (events.length === 0) continue;
+        seen.push(...events.map(parseEvent));
+        timer ??= setTimeout(hand, HAND_OVER_MS);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isPassing(error) && failures >= MOST_REFUSALS) {
+        onRefused(error);
+        return onState('refused');
+      }
+    }
+    failures += 1;
+    if (signal.aborted) return;
+    onState('lost');
+    await pause(Math.min(MOST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 5)), signal);
+  }
+}
+
+const HAND_OVER_MS = 100;
+const MOST_PAUSE_MS = 15_000;
+const MOST_REFUSALS = 3;
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+function count(pages: readonly { readonly events: readonly unknown[] }[]): number {
+  return pages.reduce((sum, { events }) => sum + events.length, 0);
+}
