@@ -32,7 +32,9 @@ export class AuthStandIn {
       session.on('error', () => undefined);
       session.once('close', () => this.sessions.delete(session));
     });
-    this.#http2.on('stream', (stream, headers) => this.#take(stream, headers));
+    this.#http2.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) =>
+      this.#take(stream, headers),
+    );
     this.#tls = tls.createServer(
       {
         cert: certificate,
