@@ -16,7 +16,8 @@ export async function factorDeps(context: AuthContext): Promise<FactorDeps> {
   };
 }
 
-// The domain that passkeys are bound to: `webauthn.rp_id`, else the first proxy's, which must be no address; origins are those of every proxy at it or below it.
+// The domain that passkeys are bound to: `webauthn.rp_id`, else that of the proxies (where the proxies that are up have several, the first in the alphabet: such a cluster says
+// `rp_id`). Origins are those of every proxy at it or below it.
 async function relyingPartyOf(
   preference: ClusterAuthPreference,
   context: AuthContext,
@@ -25,7 +26,12 @@ async function relyingPartyOf(
     const url = URL.parse(`https://${resource.spec.public_addr}`);
     return url === null ? [] : [url];
   });
-  const id = preference.spec.webauthn?.rp_id ?? addresses.find(({ hostname }) => isDomain(hostname))?.hostname;
+  const id =
+    preference.spec.webauthn?.rp_id ??
+    addresses
+      .map(({ hostname }) => hostname)
+      .filter(isDomain)
+      .toSorted()[0];
   if (id === undefined) return undefined;
   const origins = addresses.filter(({ hostname }) => hostname === id || hostname.endsWith(`.${id}`));
   if (origins.length === 0) return undefined;
