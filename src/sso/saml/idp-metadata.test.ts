@@ -4,7 +4,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
 import { IDP, idpMetadata, keys, NOW, SIGN_IN_URL } from './answer.fixture.ts';
-import { isSafeUrl, parseIdpMetadata } from './idp-metadata.ts';
+import { parseIdpMetadata } from './idp-metadata.ts';
 import { SAML_LIMITS } from './limits.ts';
 
 const parse = (xml: string, limits = {}) => parseIdpMetadata(xml, NOW, { ...SAML_LIMITS, ...limits });
@@ -141,4 +141,8 @@ for (const [url, want] of [
   ['file:///etc/passwd', false],
   ['nothing', false],
 ] as const)
-  test(`address ${url}`, () => assert.equal(isSafeUrl(url), want));
+  test(`address ${url}`, async () => {
+    const found = parse(idpMetadata({ signInUrl: url }));
+    if (want) assert.equal((await found).signInUrl, url);
+    else await assert.rejects(found, { message: /https URL/ });
+  });

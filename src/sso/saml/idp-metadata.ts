@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { UpstreamError } from '../../errors.ts';
+import { isSecure } from '../bounded-fetch.ts';
 import { samlInstant } from './instant.ts';
 import type { SamlLimits } from './limits.ts';
 import {
@@ -61,14 +62,6 @@ export async function parseIdpMetadata(xml: string, nowMs: number, limits: SamlL
   };
 }
 
-/** https, or http of this very machine (tests, a sidecar). */
-export function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
-}
-
 function isProvider(element: XmlElement): boolean {
   return (
     isElement(element, SAML_METADATA, 'EntityDescriptor') &&
@@ -89,9 +82,16 @@ function signInUrlOf(provider: XmlElement): string {
     .find((service) => service.attributes.get('Binding') === REDIRECT)
     ?.attributes.get('Location');
   if (url === undefined) throw invalid('expected a SingleSignOnService with the binding HTTP-Redirect');
-  if (url.length > MAX_URL || !isSafeUrl(url))
+  if (url.length > MAX_URL || !isSafe(url))
     throw invalid('expected an https URL as Location of the SingleSignOnService');
   return url;
+}
+
+/** https, or http of this very machine (tests, a sidecar). */
+function isSafe(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return isSecure(url) && url.username === '' && url.password === '';
 }
 
 function certificatesOf(provider: XmlElement, limits: SamlLimits): readonly string[] {
@@ -159,7 +159,6 @@ function invalid(text: string, cause?: unknown): UpstreamError {
 }
 
 const REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 const MAX_URL = 2048;
 /** SAML core section 8.3.6. */
 const MAX_ENTITY_ID = 1024;

@@ -1,4 +1,4 @@
-/** Every bound on what a SAML provider may send us. Sizes in bytes or counts, times in milliseconds. */
+/** Every bound on what a SAML provider may send us; those of attributes are every provider's (../attributes.ts). Sizes in bytes or counts, times in milliseconds. */
 export type SamlLimits = {
   /** An answer's XML after base64, and each decrypted assertion. */
   readonly maxAnswerBytes: number;
@@ -8,11 +8,6 @@ export type SamlLimits = {
   readonly maxDepth: number;
   /** Tags and attributes of one document. */
   readonly maxNodes: number;
-  /** Attributes of one person, and values of one attribute. */
-  readonly maxAttributes: number;
-  readonly maxValues: number;
-  /** Characters of one attribute name or value, and of a NameID. */
-  readonly maxValueLength: number;
   /** Provider certificates that may sign at the same time (rollover). */
   readonly maxCertificates: number;
   /** How far the provider's clock may be from ours. */
@@ -37,9 +32,6 @@ export const SAML_LIMITS: SamlLimits = {
   maxMetadataBytes: 1024 * 1024,
   maxDepth: 48,
   maxNodes: 20_000,
-  maxAttributes: 100,
-  maxValues: 500,
-  maxValueLength: 1024,
   maxCertificates: 8,
   clockSkewMs: 60_000,
   maxAssertionAgeMs: 10 * 60_000,

@@ -28,7 +28,7 @@ test('fetched once, by GET, without following redirects; kept for an hour', asyn
   state.nowMs += hour - 1;
   await state.cache.get(URL_OF_IDP);
   assert.equal(state.asked.length, 1);
-  assert.equal(state.asked[0]?.options?.redirect, 'error');
+  assert.equal(state.asked[0]?.options?.redirect, 'manual');
   state.nowMs += 1;
   await state.cache.get(URL_OF_IDP);
   assert.equal(state.asked.length, 2);
@@ -61,7 +61,7 @@ test('the last good one while the address does not answer, for a week', async ()
   await state.cache.get(URL_OF_IDP);
   assert.equal(state.asked.length, 2, 'not asked again within a minute');
   state.nowMs = NOW + 7 * 24 * hour;
-  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'SAML_METADATA_UNAVAILABLE', retryable: true });
+  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'PROVIDER_UNREACHABLE', retryable: true });
 });
 
 test('never beyond its validUntil', async () => {
@@ -71,7 +71,7 @@ test('never beyond its validUntil', async () => {
   await state.cache.get(URL_OF_IDP);
   state.answer = () => Promise.reject(new Error('connection refused'));
   state.nowMs += 10 * minute;
-  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'SAML_METADATA_UNAVAILABLE' });
+  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'PROVIDER_UNREACHABLE' });
 });
 
 test('metadata that is wrong does not replace what is good, and says why when there is none', async () => {
@@ -101,20 +101,25 @@ test('newer is fetched when it is demanded, at most once a minute', async () => 
 });
 
 const failures: { name: string; url?: string; answer?: Answer; limits?: Partial<SamlLimits>; code: string }[] = [
-  { name: 'http', url: 'http://idp.example.com/', code: 'SAML_METADATA_URL' },
+  { name: 'http', url: 'http://idp.example.com/', code: 'PROVIDER_URL_NOT_SECURE' },
   { name: 'a status', answer: () => new Response('no', { status: 404 }), code: 'SAML_METADATA_HTTP' },
+  {
+    name: 'a redirect',
+    answer: () => new Response(null, { status: 302, headers: { location: 'http://10.0.0.1/' } }),
+    code: 'SAML_METADATA_HTTP',
+  },
   {
     name: 'a body without an end',
     answer: () =>
       new Response(
         new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024).fill(0x20)) }),
       ),
-    code: 'SAML_METADATA_INVALID',
+    code: 'PROVIDER_ANSWER_TOO_LARGE',
   },
   {
     name: 'bytes that are no UTF-8',
     answer: () => new Response(new Uint8Array([0xff])),
-    code: 'SAML_METADATA_UNAVAILABLE',
+    code: 'SAML_METADATA_INVALID',
   },
 ];
 for (const { name, url = URL_OF_IDP, answer, code } of failures)
@@ -131,7 +136,7 @@ test('an address that never answers is given up', async () => {
       const signal = state.asked[0]?.options?.signal;
       signal?.addEventListener('abort', () => reject(signal.reason as Error));
     });
-  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'SAML_METADATA_UNAVAILABLE' });
+  await assert.rejects(state.cache.get(URL_OF_IDP), { code: 'PROVIDER_UNREACHABLE' });
 });
 
 test('few addresses are remembered', async () => {

@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import { UpstreamError } from '../../errors.ts';
-import { isSafeUrl, parseIdpMetadata, type IdpMetadata } from './idp-metadata.ts';
+import { LimitError, UpstreamError } from '../../errors.ts';
+import { boundedFetch, type Fetch } from '../bounded-fetch.ts';
+import { parseIdpMetadata, type IdpMetadata } from './idp-metadata.ts';
 import type { SamlLimits } from './limits.ts';
+import { decodeUtf8 } from './xml.ts';
 
 /** Providers' metadata by URL: taken again as it ages, the last good one while the URL does not answer. One for the whole process. */
 
@@ -23,16 +25,21 @@ export class MetadataCache {
   readonly #source: MetadataSource;
   readonly #limits: SamlLimits;
   readonly #entries: LRUCache<string, Entry>;
+  readonly #fetch: Fetch;
 
   constructor(source: MetadataSource, limits: SamlLimits) {
     this.#source = source;
     this.#limits = limits;
+    this.#fetch = boundedFetch(
+      { maxBytes: limits.maxMetadataBytes, timeoutMs: limits.metadataTimeoutMs },
+      source.fetch,
+    );
     this.#entries = new LRUCache({ max: limits.maxMetadataEntries });
   }
 
   /**
    * Metadata of a URL (https, or http of loopback), at most `metadataRefreshMs` old, or the last good one, at most `metadataStaleMs` old. `newerThanMs`: one fetched later than this is
-   * wanted, for a provider that changed its keys; granted at most every `metadataRetryMs`. Throws UpstreamError `SAML_METADATA_*`.
+   * wanted, for a provider that changed its keys; granted at most every `metadataRetryMs`. Throws UpstreamError `SAML_METADATA_*`, and what `boundedFetch` throws.
    */
   async get(
     url: string,
@@ -86,40 +93,20 @@ export class MetadataCache {
   }
 
   async #download(url: string): Promise<string> {
-    if (!isSafeUrl(url)) throw new UpstreamError('SAML_METADATA_URL', 'saml metadata: expected an https URL');
-    const response = await this.#source.fetch(url, {
-      // A redirect could lead into the network that Auth is in, or away from https.
-      redirect: 'error',
-      signal: AbortSignal.timeout(this.#limits.metadataTimeoutMs),
+    const response = await this.#fetch(url, {
       headers: { accept: 'application/samlmetadata+xml, application/xml, text/xml' },
     });
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
+    if (!response.ok)
       throw new UpstreamError(
         'SAML_METADATA_HTTP',
-        `saml metadata: the address answered with status ${response.status}`,
+        `saml metadata: expected the address to answer with status 200, got ${response.status} (redirects are not followed)`,
         { retryable: true },
       );
-    }
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body) {
-      size += chunk.byteLength;
-      if (size > this.#limits.maxMetadataBytes)
-        throw new UpstreamError(
-          'SAML_METADATA_INVALID',
-          `saml metadata: larger than maxMetadataBytes ${this.#limits.maxMetadataBytes}`,
-        );
-      chunks.push(chunk);
-    }
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return decodeUtf8(new Uint8Array(await response.arrayBuffer()));
   }
 }
 
-function unavailable(failure: unknown): UpstreamError {
-  if (failure instanceof UpstreamError) return failure;
-  return new UpstreamError('SAML_METADATA_UNAVAILABLE', 'saml metadata: the address of the connector does not answer', {
-    cause: failure,
-    retryable: true,
-  });
+function unavailable(failure: unknown): Error {
+  if (failure instanceof UpstreamError || failure instanceof LimitError) return failure;
+  return new UpstreamError('SAML_METADATA_INVALID', 'saml metadata: expected XML in UTF-8', { cause: failure });
 }

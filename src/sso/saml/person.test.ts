@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertionXml, attribute, said, type Said } from './answer.fixture.ts';
-import { SAML_LIMITS, type SamlLimits } from './limits.ts';
+import { SAML_LIMITS } from './limits.ts';
 import { personOf } from './person.ts';
 import { readXml } from './xml.ts';
 
 const TRANSIENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient';
 
-async function person(change: Partial<Said>, usernameAttribute?: string, limits: Partial<SamlLimits> = {}) {
+async function person(change: Partial<Said>, usernameAttribute?: string) {
   const { root } = await readXml(assertionXml(said(change)), SAML_LIMITS, { comments: true });
-  return personOf(root, usernameAttribute, { ...SAML_LIMITS, ...limits });
+  return personOf(root, usernameAttribute);
 }
 
 test('the NameID is the user name; attributes are lists', async () => {
@@ -44,23 +44,31 @@ test('a comment cuts no name and no value short', async () => {
 const refused = [
   { name: 'an empty NameID', change: { nameId: ' ' }, code: 'SAML_NAME_ID' },
   { name: 'elements in the NameID', change: { nameId: 'alice<saml:x/>' }, code: 'SAML_NAME_ID' },
-  { name: 'a long NameID', change: { nameId: 'x'.repeat(1025) }, code: 'SAML_ATTRIBUTE_LIMIT' },
-  { name: 'a long value', change: { attributes: attribute('a', ['x'.repeat(1025)]) }, code: 'SAML_ATTRIBUTE_LIMIT' },
-  { name: 'a long name', change: { attributes: attribute('x'.repeat(1025), ['a']) }, code: 'SAML_ATTRIBUTE_LIMIT' },
-  { name: 'no name', change: { attributes: attribute('', ['a']) }, code: 'SAML_ATTRIBUTE' },
+  { name: 'a long NameID', change: { nameId: 'x'.repeat(1025) }, code: 'SAML_NAME_ID' },
+  { name: 'a NameID of two lines', change: { nameId: 'alice&#10;bob' }, code: 'SAML_NAME_ID' },
   {
     name: 'many values',
-    change: { attributes: attribute('a', ['1', '2', '3', '4']) },
-    limits: { maxValues: 3 },
-    code: 'SAML_ATTRIBUTE_LIMIT',
+    change: { attributes: attribute('a', Array.from({ length: 1001 }, String)) },
+    code: 'SSO_ATTRIBUTES_TOO_MANY',
   },
-  { name: 'many attributes', change: {}, limits: { maxAttributes: 1 }, code: 'SAML_ATTRIBUTE_LIMIT' },
+  {
+    name: 'many attributes',
+    change: { attributes: Array.from({ length: 201 }, (_, index) => attribute(`a${index}`, ['x'])).join('') },
+    code: 'SSO_ATTRIBUTES_TOO_MANY',
+  },
+  {
+    name: 'groups that are to be asked for elsewhere',
+    change: {
+      attributes: attribute('http://schemas.microsoft.com/claims/groups.link', ['https://graph.windows.net/x']),
+    },
+    code: 'SSO_GROUPS_OVERAGE',
+  },
   { name: 'no such attribute for the name', change: {}, by: 'mail', code: 'SAML_USERNAME_ATTRIBUTE' },
   { name: 'several values for the name', change: {}, by: 'groups', code: 'SAML_USERNAME_ATTRIBUTE' },
   { name: 'what every object has for the name', change: {}, by: 'constructor', code: 'SAML_USERNAME_ATTRIBUTE' },
 ];
-for (const { name, change, by, limits, code } of refused)
-  test(`refused: ${name}`, () => assert.rejects(person(change, by, limits), { code }));
+for (const { name, change, by, code } of refused)
+  test(`refused: ${name}`, () => assert.rejects(person(change, by), { code }));
 
 test('an attribute twice: values of both; empty ones and elements are left out', async () => {
   const { attributes } = await person({
@@ -72,8 +80,15 @@ test('an attribute twice: values of both; empty ones and elements are left out',
   assert.deepEqual(attributes, { groups: ['a', 'b & c'], none: [] });
 });
 
-test('an attribute called __proto__ is an attribute', async () => {
-  const { attributes } = await person({ attributes: attribute('__proto__', ['x']) });
-  assert.deepEqual(Object.keys(attributes), ['__proto__']);
-  assert.equal(Object.getPrototypeOf(attributes), Object.prototype);
+test('what no trait could hold is left out and named', async () => {
+  const found = await person({
+    attributes:
+      attribute('a', ['x'.repeat(1025), 'y']) +
+      attribute('x'.repeat(257), ['a']) +
+      attribute('__proto__', ['x']) +
+      attribute('', ['x']),
+  });
+  assert.deepEqual(found.attributes, { a: ['y'] });
+  assert.deepEqual(found.dropped, ['a', 'x'.repeat(256), '__proto__', '']);
+  assert.equal(Object.getPrototypeOf(found.attributes), Object.prototype);
 });

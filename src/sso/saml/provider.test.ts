@@ -89,7 +89,14 @@ test('finish: the person, and each step is told', async () => {
   const person = await provider.finish(answer, ({ name, ok }) => void steps.push(`${name} ${ok}`));
   assert.deepEqual(person.attributes, { groups: ['dba', 'dev'], email: ['alice@example.com'] });
   assert.equal(person.subject, 'alice');
-  assert.deepEqual(steps, ['answer true', 'signature true', 'assertion true', 'attributes true', 'first use true']);
+  assert.deepEqual(steps, [
+    'answer true',
+    'signature true',
+    'assertion true',
+    'attributes true',
+    'username true',
+    'first use true',
+  ]);
   assert.deepEqual([...deps.seen.values()], [NOW + 6 * 60_000]);
   steps.length = 0;
   await assert.rejects(

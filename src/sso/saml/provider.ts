@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { SAML } from '@node-saml/node-saml';
 import { LoginError, UpstreamError } from '../../errors.ts';
 import type { SamlConnector } from '../../resource/resource.ts';
-import type { Provider, ProviderAnswer, Trace } from '../connector.ts';
+import type { ConnectorSecrets, Provider, ProviderAnswer, Trace } from '../connector.ts';
 import { judgeAssertion } from './assertion.ts';
 import { fault } from './fault.ts';
 import { parseAnswerForm } from './form.ts';
@@ -16,9 +16,6 @@ import { decodeUtf8 } from './xml.ts';
 
 /** Sign-in by SAML 2.0: a signed request by redirect, the answer by a form that the browser posts (web browser SSO profile). */
 
-/** Private keys of a connector, PEM, as the store holds them sealed. `signingKey` absent: requests go unsigned, which a provider that wants them signed refuses. */
-export type SamlSecrets = { readonly signingKey?: string; readonly assertionKey?: string };
-
 export type SamlDeps = {
   readonly fetch: typeof fetch;
   readonly now: () => number;
@@ -29,8 +26,8 @@ export type SamlDeps = {
   readonly limits?: Partial<SamlLimits>;
 };
 
-/** The provider of one connector. Cheap to make; what is slow is in `deps.metadata`. */
-export function samlProvider(connector: SamlConnector, secrets: SamlSecrets, deps: SamlDeps): Provider {
+/** The provider of one connector. Without a `signingKey` requests go unsigned, which a provider that wants them signed refuses. Cheap to make; what is slow is in `deps.metadata`. */
+export function samlProvider(connector: SamlConnector, secrets: ConnectorSecrets, deps: SamlDeps): Provider {
   const limits = { ...SAML_LIMITS, ...deps.limits };
   return new SamlProvider(connector, secrets, deps, limits, deps.metadata ?? new MetadataCache(deps, limits));
 }
@@ -40,14 +37,14 @@ type Received = { readonly xml: string; readonly requestId: string | undefined }
 
 class SamlProvider implements Provider {
   readonly #connector: SamlConnector;
-  readonly #secrets: SamlSecrets;
+  readonly #secrets: ConnectorSecrets;
   readonly #deps: SamlDeps;
   readonly #limits: SamlLimits;
   readonly #cache: MetadataCache;
 
   constructor(
     connector: SamlConnector,
-    secrets: SamlSecrets,
+    secrets: ConnectorSecrets,
     deps: SamlDeps,
     limits: SamlLimits,
     cache: MetadataCache,
@@ -106,15 +103,17 @@ class SamlProvider implements Provider {
         ),
       () => 'issuer, audience, recipient, request and times are as expected',
     );
-    const person = await told(
+    const { dropped, ...person } = await told(
       'attributes',
       trace,
-      () => personOf(signed.assertion, this.#connector.spec.username_attribute, this.#limits),
-      ({ attributes }) =>
-        Object.entries(attributes)
-          .map(([name, values]) => `${name} (${values.length})`)
-          .join(', ') || 'none',
+      () => personOf(signed.assertion, this.#connector.spec.username_attribute),
+      ({ attributes }) => JSON.stringify(attributes),
     );
+    if (dropped.length > 0) {
+      const names = dropped.slice(0, MAX_NAMED).join(', ');
+      trace({ name: 'attributes', ok: false, detail: `left out, as they are too long or no text: ${names}` });
+    }
+    trace({ name: 'username', ok: true, detail: `${this.#usernameFrom()} is ${JSON.stringify(person.username)}` });
     // Last: an answer that is refused for another reason must not use up its id.
     await told(
       'first use',
@@ -123,6 +122,11 @@ class SamlProvider implements Provider {
       () => 'this assertion was not seen before',
     );
     return person;
+  }
+
+  #usernameFrom(): string {
+    const { username_attribute: attribute } = this.#connector.spec;
+    return attribute === undefined ? 'NameID' : `attribute ${attribute}`;
   }
 
   #receive(answer: Parameters<Provider['finish']>[0]): Received {
@@ -212,3 +216,5 @@ async function told<T>(
 
 /** SAML bindings section 3.4.3. */
 const MAX_RELAY_STATE_BYTES = 80;
+/** Names in a message. */
+const MAX_NAMED = 20;
