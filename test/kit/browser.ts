@@ -61,7 +61,9 @@ export async function openBrowser(options: BrowserOptions): Promise<Browser> {
   const listen = (page: Page): void => {
     page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
     page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
+      // A refusal that the page tells in words is a line of the browser's own too.
+      if (message.type() === 'error' && !/^Failed to load resource: .* status of 4\d\d/.test(message.text()))
+        complaints.push(`console: ${message.text()}`);
     });
   };
   context.on('page', listen);

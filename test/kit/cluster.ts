@@ -6,6 +6,7 @@ import { startMysql, type MysqlServer } from '../servers/mysql.ts';
 import type { MysqlBinaries } from '../servers/mysql-binaries.ts';
 import { freePort, startPostgres, type PostgresServer, type PostgresTls } from '../servers/postgres.ts';
 import type { PostgresBinaries } from '../servers/postgres-binaries.ts';
+import { invitationLink } from './invitation.ts';
 import { runCommand, runOk, type Output, type RunOptions } from './command.ts';
 import { invite, type Person } from './person.ts';
 import { startService, top, type ServiceProcess } from './service-process.ts';
@@ -167,10 +168,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 
   async function addPerson(name: string, flags: readonly string[]): Promise<Person> {
-    const output = await tessera('users', 'add', name, ...flags);
-    const link = /https:\/\/\S+\/web\/invite\/\S+/.exec(output)?.[0];
-    if (link === undefined) throw new Error(`users add printed no link:\n${output}`);
-    return invite(name, link, {
+    return invite(name, await invitationLink({ tessera }, name, flags), {
       home: join(folder, `home-${name}`),
       proxy: `localhost:${proxies[0]?.port}`,
       caPin: dbToken.caPin,

@@ -28,17 +28,20 @@ export type InviteOptions = {
 
 /** Accepts the invitation as a person would: password twice, then the code of the secret that was shown. */
 export async function invite(name: string, link: string, at: InviteOptions): Promise<Person> {
-  mkdirSync(at.home, { recursive: true, mode: 0o700 });
-  const env = {
-    HOME: at.home,
-    TESSERA_HOME: join(at.home, '.tsh'),
-    PGSERVICEFILE: join(at.home, '.pg_service.conf'),
-    NO_COLOR: '1',
-  };
   const password = `correct horse ${name} battery`;
-  const app = await acceptInvite(link, at, env, password);
+  const app = await acceptInvite(link, at, environment(at.home), password);
+  return personWith(name, { password, app }, at);
+}
+
+/** Somebody who has password and app already, from the web UI. */
+export function personWith(
+  name: string,
+  { password, app }: { readonly password: string; readonly app: AuthenticatorApp },
+  at: InviteOptions,
+): Person {
+  const env = environment(at.home);
   const program = ['--disable-warning=ExperimentalWarning', join(top, 'bin/tsh.ts')];
-  const person: Person = {
+  return {
     name,
     home: at.home,
     password,
@@ -48,7 +51,7 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
       runCommand(process.execPath, [...program, ...args], { ...options, env: { ...env, ...options.env } }),
     code: () => app.code(),
     async login(...flags) {
-      const input = `${password}\n${await person.code()}\n`;
+      const input = `${password}\n${await app.code()}\n`;
       return runOk(
         process.execPath,
         [...program, 'login', `--proxy=${at.proxy}`, `--user=${name}`, `--ca-pin=${at.caPin}`, ...flags],
@@ -56,7 +59,16 @@ export async function invite(name: string, link: string, at: InviteOptions): Pro
       );
     },
   };
-  return person;
+}
+
+function environment(home: string): Readonly<Record<string, string>> {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  return {
+    HOME: home,
+    TESSERA_HOME: join(home, '.tsh'),
+    PGSERVICEFILE: join(home, '.pg_service.conf'),
+    NO_COLOR: '1',
+  };
 }
 
 function acceptInvite(
