@@ -16,8 +16,8 @@ export const PROVIDER_LIMITS: FetchLimits = { maxBytes: 1024 * 1024, timeoutMs: 
 /** What is used of fetch's own options. */
 export type FetchOptions = {
   readonly method?: string;
-  readonly headers?: HeadersInit;
-  readonly body?: BodyInit;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: NonNullable<RequestInit['body']>;
   readonly signal?: AbortSignal | undefined;
 };
 /** The part of `fetch` that providers need. */

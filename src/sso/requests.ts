@@ -97,10 +97,22 @@ export async function takeRequest(id: string, { store }: Pick<RequestDeps, 'stor
   return parsed.data;
 }
 
-/** Throws LoginError `SSO_OTHER_BROWSER` unless the answer comes from the browser that began. In constant time. */
-export function checkBinding(request: SsoRequest, binding: string): void {
+/**
+ * Throws LoginError unless the answer came to the address of the request's connector (`SSO_OTHER_CONNECTOR`; empty: the path does not say) and from the browser that began (`SSO_OTHER_BROWSER`, in constant
+ * time).
+ */
+export function checkAnswer(
+  request: SsoRequest,
+  answer: { readonly kind: string; readonly connector: string; readonly binding: string },
+): void {
+  if (request.kind !== answer.kind || (answer.connector !== '' && answer.connector !== request.connector))
+    throw new LoginError(
+      'SSO_OTHER_CONNECTOR',
+      `the answer came to the address of another connector than ${request.kind}/${request.connector}`,
+      { publicMessage: 'the answer came from another identity provider than the one that was asked; sign in again' },
+    );
   if (request.binding === undefined) return;
-  const got = Buffer.from(digestOf(binding), 'hex');
+  const got = Buffer.from(digestOf(answer.binding), 'hex');
   const expected = Buffer.from(request.binding, 'hex');
   if (got.length === expected.length && timingSafeEqual(got, expected)) return;
   throw new LoginError(

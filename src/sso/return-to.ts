@@ -1,5 +1,3 @@
-import { isLoopback } from './bounded-fetch.ts';
-
 /** Where a browser may be sent after a sign-in, and nowhere else. */
 
 /** maxReturnToLength */
@@ -23,17 +21,6 @@ export function returnPath(asked: string): string {
   return url.origin === BASE && `${url.pathname}${url.search}` === asked ? asked : HOME_PAGE;
 }
 
-/**
- * Whether tsh's answer may go to this address: a program on the browser's own machine (`http` to `localhost`, `127.0.0.1`, `[::1]` with a port), or `https` to a host that the connector names in
- * `client_redirect_settings.allowed_https_hostnames`.
- */
-export function isClientRedirect(address: string, allowedHosts: readonly string[]): boolean {
-  const url = address.length > MAX_ADDRESS || !/^[\x21-\x5b\x5d-\x7e]+$/.test(address) ? null : URL.parse(address);
-  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false;
-  if (url.protocol === 'http:') return isLoopback(url.hostname) && url.port !== '';
-  return url.protocol === 'https:' && allowedHosts.some((host) => host.toLowerCase() === url.hostname);
-}
-
 // Only the last may be empty: `/web/` and `/web/databases/`.
 function isSegment(segment: string, last: boolean): boolean {
   return segment === '' ? last : segment !== '.' && segment !== '..';
@@ -53,4 +40,3 @@ const PAGE = /^\/web\/([A-Za-z0-9_~.@:=+%/-]*)(?:\?([A-Za-z0-9_~.@:=+%&,;!*()/-]
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const NOT_IN_PATH = /[/\\.%\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const BASE = 'https://tessera.invalid';
-const MAX_ADDRESS = 2048;

@@ -1,10 +1,21 @@
 import { z } from 'zod';
+import { compilePattern } from '../pattern.ts';
 import { duration, flag, kept, keptKeys, listOf, nameOf, optional, text } from './fields.ts';
 import { compact, envelope, metadataOf } from './metadata.ts';
 
 /** Connectors: how people sign in at a provider. */
 
-const roles = listOf(nameOf('role name')).pipe(z.array(z.string()).min(1).max(100));
+// `$1` and `${1}` stand for what a group or a `*` of the value stood for; Auth checks that there is such a group (sso/mapping.ts).
+const roles = listOf(
+  nameOf('role name', /^(?:[A-Za-z0-9_@+]|\$\d|\$\{\d\})(?:[A-Za-z0-9_.@+:=-]|\$\d|\$\{\d\})*$/),
+).pipe(z.array(z.string()).min(1).max(100));
+const match = z
+  .string()
+  .max(1024)
+  .superRefine((value, context) => {
+    const { kind, problem } = compilePattern(value);
+    if (kind === 'invalid') context.addIssue({ code: 'custom', message: problem ?? 'not a regular expression' });
+  });
 const secret = z.string().min(1).max(4096);
 const httpsUrl = z
   .string()
@@ -18,6 +29,16 @@ const clientRedirect = optional(
     ...keptKeys(['insecure_allowed_cidr_ranges']),
   }),
 );
+const githubName = z
+  .string()
+  .max(256)
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$/, { error: 'expected a name as in https://github.com/<name>' });
+const githubTeam = z
+  .string()
+  .max(256)
+  .regex(/^(?:\*|[A-Za-z0-9][A-Za-z0-9_.-]*)$/, {
+    error: "expected a team's short name as in https://github.com/orgs/<organization>/teams/<team>, or * for any",
+  });
 const words = listOf(z.string().min(1).max(256));
 
 export const oidcSchema = z
@@ -34,7 +55,7 @@ export const oidcSchema = z
         redirect_url: listOf(httpsUrl).pipe(z.array(z.string()).min(1).max(20)),
         scope: optional(words),
         claims_to_roles: optional(
-          z.array(z.strictObject({ claim: z.string().min(1).max(256), value: z.string().max(1024), roles })).max(1000),
+          z.array(z.strictObject({ claim: z.string().min(1).max(256), value: match, roles })).max(1000),
         ),
         username_claim: optional(z.string().min(1).max(256)),
         prompt: optional(z.string().max(256)),
@@ -72,7 +93,7 @@ export const samlSchema = z
         entity_descriptor: optional(z.string().max(512 * 1024)),
         entity_descriptor_url: optional(httpsUrl),
         attributes_to_roles: optional(
-          z.array(z.strictObject({ name: z.string().min(1).max(256), value: z.string().max(1024), roles })).max(1000),
+          z.array(z.strictObject({ name: z.string().min(1).max(256), value: match, roles })).max(1000),
         ),
         username_attribute: optional(z.string().min(1).max(256)),
         allow_idp_initiated: optional(flag),
@@ -104,7 +125,7 @@ export const githubSchema = z
         client_secret: optional(secret),
         redirect_url: httpsUrl,
         teams_to_roles: z
-          .array(z.strictObject({ organization: z.string().min(1).max(256), team: z.string().min(1).max(256), roles }))
+          .array(z.strictObject({ organization: githubName, team: githubTeam, roles }))
           .min(1)
           .max(1000),
         endpoint_url: optional(httpsUrl),

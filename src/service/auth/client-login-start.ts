@@ -7,7 +7,7 @@ import {
   type StartMfaConfirmationRequest,
 } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { auditEvent } from '../../audit/event.ts';
-import { ConfigError, LoginError, UnsupportedError, UpstreamError } from '../../errors.ts';
+import { ConfigError, LoginError, UpstreamError } from '../../errors.ts';
 import { parsePublicKey } from '../../pki/keys.ts';
 import type { Connector } from '../../resource/resource.ts';
 import { actorOf, type Person } from './caller.ts';
@@ -24,6 +24,7 @@ import { guessed } from './code-guesses.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { limited } from './sign-in.ts';
+import { beginSso } from './sso-begin.ts';
 
 /**
  * tsh by way of a browser: at a provider, approved by a person who is signed in at the web UI, or a second factor that only a browser can show. What comes back is sealed for a key of
@@ -60,7 +61,8 @@ export async function startClientLogin(request: StartClientLoginRequest, { calle
   const url =
     connector === undefined
       ? `${web}${callbackUrl === '' ? '/web/device' : `/web/confirm/${kept.id}`}`
-      : await providerUrl(connector, kept.id);
+      : (await beginSso({ connector: request.connector, clientLoginId: kept.id, address: caller.address }, context))
+          .redirectUrl;
   if (connector === undefined)
     await emit(
       context,
@@ -177,8 +179,4 @@ async function webAddress(context: AuthContext): Promise<string> {
       retryable: true,
     });
   return `https://${proxy.resource.spec.public_addr}`;
-}
-
-function providerUrl(connector: Connector, _id: string): Promise<string> {
-  throw new UnsupportedError('NOT_BUILT', `sign-in at ${connector.metadata.name} is not built yet`);
 }

@@ -11,6 +11,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { CountRequest, Counts } from '../../audit/count.ts';
 import type { SearchPage, SearchRequest } from '../../audit/search.ts';
 import type { Authorities } from './authorities.ts';
+import type { ConnectorProviders } from './connector-providers.ts';
 import type { Records } from './records.ts';
 import type { AuthRefusals } from './refusals.ts';
 import type { SessionBoard } from './session-board.ts';
@@ -26,6 +27,8 @@ export type AuthContext = {
   readonly sealer: KeySealer;
   readonly audit: AuditPort;
   readonly passwords: Passwords;
+  /** Of single sign-on, with what they remember of their far ends. */
+  readonly providers: ConnectorProviders;
   readonly anonymousRate: AnonymousRate;
   /** Connections and calls whose certificate was not good. */
   readonly refusals: AuthRefusals;

@@ -16,10 +16,12 @@ import type { PutOptions } from '../../state/store.ts';
 import { resourceToJson } from '../../rpc/convert.ts';
 import { authorityResource, AUTHORITY_PREFIX } from './authorities.ts';
 import { actorOf, type Caller } from './caller.ts';
+import { isConnector, keepSecrets, prepareConnector, removeSecrets } from './connectors.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { isConflict, type Stored } from './records.ts';
 import { changeEvent } from './resource-events.ts';
+import { forgetOwner, untilUnlocked } from './sso-owners.ts';
 import { endWebSessionsOf } from './web-sessions.ts';
 
 /** Resources of every kind, as administrators read and write them. Secrets are kept elsewhere (src/sso/local/), so none can be read here. */
@@ -41,7 +43,9 @@ export async function putResource(request: PutResourceRequest, { caller, context
   const { kind } = resource;
   const { name } = resource.metadata;
   const before = await context.records.read(kind, name);
-  const wanted = await checked(resource, before?.resource, caller, context);
+  const fit = await checked(resource, before?.resource, caller, context);
+  const connector = isConnector(fit) ? await prepareConnector(fit, context) : undefined;
+  const wanted = connector?.record ?? fit;
   // Credentials of a user of the same name who was removed or expired must not come back to life.
   if (kind === 'user' && before === undefined) await forgetUser(name, context);
   let stored: Stored;
@@ -59,6 +63,7 @@ export async function putResource(request: PutResourceRequest, { caller, context
       `${nameless(kind, name)} was changed by somebody else in the meantime; read it again`,
     );
   }
+  if (connector !== undefined) await keepSecrets(connector, context);
   if (wasUnlocked(wanted, before?.resource)) await forgetFailures(context.store, name);
   await emit(context, changeEvent(before === undefined ? 'create' : 'update', wanted, actorOf(caller)));
   return { resource: toGen(stored) };
@@ -73,6 +78,7 @@ export async function deleteResource(request: DeleteResourceRequest, { caller, c
   if (kind === 'role') await refuseUsedRole(request.name, context);
   if (!(await context.records.remove(kind, request.name))) throw notFound(kind, request.name);
   if (kind === 'user') await forgetUser(request.name, context);
+  if (isConnector(before.resource)) await removeSecrets(before.resource, context);
   await emit(context, changeEvent('delete', before.resource, actorOf(caller)));
   return {};
 }
@@ -92,6 +98,7 @@ export async function forgetUser(name: string, context: AuthContext): Promise<vo
   await removeCredentials(context.store, name);
   await removeInvites(context.store, name);
   await endWebSessionsOf(name, context);
+  await forgetOwner(name, context.store);
 }
 
 async function listKind(kind: Kind, context: AuthContext): Promise<readonly Stored[]> {
@@ -123,7 +130,7 @@ async function checked(
     user: actorOf(caller).user ?? 'admin',
     time: new Date(context.clock.now()).toISOString(),
   };
-  return { ...resource, spec: { ...resource.spec, created_by: createdBy } };
+  return untilUnlocked({ ...resource, spec: { ...resource.spec, created_by: createdBy } }, context.clock.now());
 }
 
 function expectation(request: PutResourceRequest, before: Stored | undefined): PutOptions['expect'] {

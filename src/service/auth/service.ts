@@ -19,6 +19,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { RunningService } from '../service.ts';
 import { apiHandler } from './adapter.ts';
 import { openAuthorities } from './authorities.ts';
+import { ConnectorProviders } from './connector-providers.ts';
 import { Slots, type AuditPort, type AuthContext } from './context.ts';
 import { Durability } from './durability.ts';
 import { openCluster } from './first-start.ts';
@@ -116,6 +117,7 @@ function contextOf(
     version: deps.version,
     config,
     passwords: new Passwords({ maxConcurrent: limits.maxPasswordHashes }),
+    providers: new ConnectorProviders({ store: parts.store, now: () => deps.clock.now() }),
     refusals: new AuthRefusals({ ...deps, audit: parts.audit, limits }),
     anonymousRate: new AnonymousRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
     signatures: new Slots(

@@ -72,6 +72,7 @@ export async function signInPerson(user: User, facts: SignInFacts, context: Auth
     context,
     auditEvent(userKind === 'local' ? 'T1000I' : 'T1001I', {
       method,
+      connector: user.spec.created_by?.connector?.id,
       success: true,
       with_mfa: mfa,
       user: name,
@@ -203,6 +204,7 @@ export async function signInRefused(
     readonly address: string;
     readonly reason: string;
     readonly attributes?: object;
+    readonly connector?: string;
   },
   context: AuthContext,
 ): Promise<void> {
@@ -211,6 +213,7 @@ export async function signInRefused(
     context,
     auditEvent(of.userKind === 'local' ? 'T1000W' : 'T1001W', {
       method: of.method,
+      connector: of.connector,
       ...(user === '' ? {} : { user }),
       user_kind: of.userKind,
       success: false,

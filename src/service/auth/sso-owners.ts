@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import type { User } from '../../resource/resource.ts';
+import type { Store } from '../../state/store.ts';
+import { isLocked } from './sign-in.ts';
+
+/** Whose a name is that came from a provider, also while its `user` record is not there: second factors belong to a person, not to a name. */
+
+const schema = z.strictObject({ type: z.enum(['oidc', 'saml', 'github']), id: z.string(), identity: z.string() });
+/** As `created_by.connector` of the record. */
+export type Owner = Readonly<z.infer<typeof schema>>;
+
+export function isSameOwner(a: Owner, b: Owner): boolean {
+  return a.type === b.type && a.id === b.id && a.identity === b.identity;
+}
+
+export async function readOwner(name: string, store: Store): Promise<Owner | undefined> {
+  return schema.safeParse((await store.read(keyOf(name)))?.value).data;
+}
+
+export async function keepOwner(name: string, owner: Owner, store: Store): Promise<void> {
+  await store.put(keyOf(name), { ...owner }, { expect: 'any' });
+}
+
+/** Part of forgetting a user. */
+export async function forgetOwner(name: string, store: Store): Promise<void> {
+  await store.remove(keyOf(name));
+}
+
+/**
+ * A provider's person whose record an administrator locked, as it is to be written: the record must not end before the lock does, or the next sign-in would make one without it. Others stay as they are.
+ */
+export function untilUnlocked(user: User, nowMs: number): User {
+  if (user.spec.created_by?.connector === undefined || !isLocked(user, nowMs)) return user;
+  const { expires, ...metadata } = user.metadata;
+  const lockExpires = user.spec.status?.lock_expires;
+  if (expires === undefined || lockExpires === undefined) return { ...user, metadata };
+  const latest = Date.parse(lockExpires) > Date.parse(expires) ? lockExpires : expires;
+  return { ...user, metadata: { ...metadata, expires: latest } };
+}
+
+function keyOf(name: string): string {
+  return `/sso_person/${encodeURIComponent(name)}`;
+}

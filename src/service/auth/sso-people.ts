@@ -1,0 +1,95 @@
+import { LoginError, StorageError } from '../../errors.ts';
+import type { Traits } from '../../resource/identity.ts';
+import type { Connector, User } from '../../resource/resource.ts';
+import type { AuthContext } from './context.ts';
+import { isConflict } from './records.ts';
+import { forgetUser } from './resources.ts';
+import { isSameOwner, keepOwner, readOwner, untilUnlocked, type Owner } from './sso-owners.ts';
+
+/** The `user` records of people who sign in at a provider: written anew at each sign-in, gone with the last certificate. */
+
+/** What a sign-in says of a person. */
+export type SsoPerson = {
+  readonly connector: Connector;
+  readonly subject: string;
+  readonly username: string;
+  readonly roles: readonly string[];
+  readonly traits: Traits;
+  /** When the certificate of this sign-in ends. */
+  readonly untilMs: number;
+};
+
+/**
+ * Writes the record. A name that is there already must be this very person's: throws LoginError `SSO_NAME_TAKEN` for a local user's, another connector's or another subject's. Status (locks), labels and the time it was
+ * first made stay. Second factors of the name's former owner do not come back to life.
+ */
+export async function upsertSsoPerson(person: SsoPerson, context: AuthContext): Promise<User> {
+  const { username: name, connector } = person;
+  const owner: Owner = { type: connector.kind, id: connector.metadata.name, identity: person.subject };
+  for (let attempt = 0; attempt < MAX_SWAPS; attempt += 1) {
+    const found = await context.records.read('user', name);
+    if (found === undefined) await takeName(name, owner, context);
+    else refuseTaken(found.resource, owner);
+    const user = recordOf(person, owner, found?.resource, context.clock.now());
+    try {
+      return (await context.records.put(user, { expect: found?.revision ?? 'absent' })).resource;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+  }
+  throw new StorageError('STATE_CONFLICT', `user ${name}: others keep changing it; try again`);
+}
+
+/** As it would be written; throws as `upsertSsoPerson`. For a try-out. */
+export async function previewSsoPerson(person: SsoPerson, context: AuthContext): Promise<User> {
+  const { connector } = person;
+  const owner: Owner = { type: connector.kind, id: connector.metadata.name, identity: person.subject };
+  const found = (await context.records.read('user', person.username))?.resource;
+  if (found !== undefined) refuseTaken(found, owner);
+  return recordOf(person, owner, found, context.clock.now());
+}
+
+function recordOf(person: SsoPerson, owner: Owner, before: User | undefined, nowMs: number): User {
+  // A former sign-in's certificate may outlive this one's.
+  const untilMs = Math.max(person.untilMs, Date.parse(before?.metadata.expires ?? '') || 0);
+  const user: User = {
+    kind: 'user',
+    version: 'v2',
+    metadata: { ...before?.metadata, name: person.username, expires: new Date(untilMs).toISOString() },
+    spec: {
+      roles: person.roles,
+      traits: person.traits,
+      created_by: {
+        user: before?.spec.created_by?.user ?? `${owner.type}/${owner.id}`,
+        time: before?.spec.created_by?.time ?? new Date(nowMs).toISOString(),
+        connector: owner,
+      },
+      ...(before?.spec.status === undefined ? {} : { status: before.spec.status }),
+    },
+  };
+  return untilUnlocked(user, nowMs);
+}
+
+function refuseTaken(user: User, owner: Owner): void {
+  const known = user.spec.created_by?.connector;
+  if (known !== undefined && isSameOwner(known, owner)) return;
+  const whose =
+    known === undefined
+      ? 'a local user'
+      : known.type === owner.type && known.id === owner.id
+        ? 'another person at the same provider'
+        : `a person of connector ${known.type}/${known.id}`;
+  throw new LoginError('SSO_NAME_TAKEN', `the name ${JSON.stringify(user.metadata.name)} is ${whose}'s`, {
+    publicMessage: 'your user name belongs to somebody else in this cluster; ask an administrator',
+  });
+}
+
+// Devices stay with a person whose record ended; they do not pass on to the next one of that name.
+async function takeName(name: string, owner: Owner, context: AuthContext): Promise<void> {
+  const known = await readOwner(name, context.store);
+  if (known !== undefined && isSameOwner(known, owner)) return;
+  await forgetUser(name, context);
+  await keepOwner(name, owner, context.store);
+}
+
+const MAX_SWAPS = 16;
