@@ -57,10 +57,10 @@ type Words = { readonly why?: string; readonly next: string; readonly retryable?
 const UNKNOWN: Words = { next: 'Try again. If it stays, tell your administrator the code below.', retryable: true };
 
 const WORDS: { readonly [code in Code]?: Words } = {
-  [Code.Unauthenticated]: { next: 'Check what you entered, or sign in again.' },
+  [Code.Unauthenticated]: { next: 'Check what you entered and try again.' },
   [Code.PermissionDenied]: { next: 'Your roles do not allow this. An administrator can change them.' },
   [Code.InvalidArgument]: { next: 'Correct it and try again.' },
-  [Code.NotFound]: { next: 'It may have been removed meanwhile. Go back to the list.' },
+  [Code.NotFound]: { next: 'It may have been removed meanwhile.' },
   [Code.AlreadyExists]: { next: 'Choose another name, or edit what is there.' },
   [Code.Aborted]: {
     next: 'Somebody else changed it meanwhile. Load it again and repeat your change.',

@@ -22,7 +22,16 @@ export function PageFailure({ error, reset }: ErrorComponentProps): ReactNode {
   );
 }
 
-/** An address that leads nowhere. */
+/** An address that leads nowhere, outside of every frame. */
+export function NowhereAtAll(): ReactNode {
+  return (
+    <main id="main">
+      <NotFound />
+    </main>
+  );
+}
+
+/** An address that leads nowhere, inside a frame. */
 export function NotFound(): ReactNode {
   return (
     <Container size="sm" p="md" mt="xl">

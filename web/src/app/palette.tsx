@@ -22,6 +22,7 @@ export function Palette(props: { readonly places: readonly Place[]; readonly onC
       nothingFound="Nothing of that name"
       scrollable
       maxHeight={420}
+      attributes={{ content: { 'aria-label': 'Go to' } }}
       onSpotlightClose={props.onClosed}
       searchProps={{
         leftSection: <IconSearch size={18} aria-hidden />,

@@ -6,15 +6,16 @@ type Props = UnstyledButtonProps &
 
 /** The round button with the person's initials. */
 export function PersonButton({ user, ...others }: Props): ReactNode {
+  const initials = user.slice(0, 2).toUpperCase();
   return (
     <UnstyledButton
       {...others}
       aria-haspopup="menu"
-      aria-label={`${user}: account and sign out`}
+      aria-label={`${initials}, ${user}: account and sign out`}
       style={{ borderRadius: '50%' }}
     >
       <Avatar color="tessera" radius="xl" size={34} aria-hidden>
-        {user.slice(0, 2).toUpperCase()}
+        {initials}
       </Avatar>
     </UnstyledButton>
   );

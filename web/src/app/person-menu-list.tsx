@@ -9,7 +9,7 @@ import { signOut } from './sign-out.ts';
 /** The menu itself; it opens as it comes, because a click asked for it. */
 export function PersonMenuList({ session }: { readonly session: Session }): ReactNode {
   return (
-    <Menu position="bottom-end" width={240} defaultOpened>
+    <Menu position="bottom-end" width={240} defaultOpened withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <PersonButton user={session.user} />
       </Menu.Target>

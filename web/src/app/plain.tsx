@@ -13,7 +13,7 @@ export function Plain(): ReactNode {
         <ThemeToggle />
       </Group>
       <Center component="main" id="main" px="md" pb="xl" pt={{ base: 'xs', sm: '6vh' }}>
-        <Card withBorder padding="xl" radius="lg" w="100%" maw={440} shadow="sm">
+        <Card withBorder p={{ base: 'lg', xs: 'xl' }} radius="lg" w="100%" maw={440} shadow="sm">
           <Stack gap="md">
             <Outlet />
           </Stack>

@@ -11,7 +11,7 @@ import { signInPath } from '../api/next-path.ts';
 import { loadSession } from '../api/session.ts';
 import { queryClient } from '../api/transport.ts';
 import { holdToken } from '../pages/invite/held-token.ts';
-import { NotFound, PageFailure, PagePending } from './outcomes.tsx';
+import { NotFound, NowhereAtAll, PageFailure, PagePending } from './outcomes.tsx';
 
 /**
  * Every page and its address below /web. Pages and both frames are chunks of their own, loaded when somebody goes there; `plain` is the frame of pages before sign-in, `shell` that of all
@@ -19,7 +19,7 @@ import { NotFound, PageFailure, PagePending } from './outcomes.tsx';
  */
 
 const root = createRootRouteWithContext<{ readonly queryClient: QueryClient }>()({
-  notFoundComponent: NotFound,
+  notFoundComponent: NowhereAtAll,
   // Pages read their own parameters and check each (filters.ts); what is not theirs they leave alone.
   validateSearch: (search: Record<string, unknown>): { readonly [name: string]: unknown } => search,
 });

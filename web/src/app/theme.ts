@@ -140,5 +140,19 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-disabled-color': 'var(--mantine-color-dark-2)',
     '--tessera-canvas': 'var(--mantine-color-dark-8)',
     '--tessera-well': 'var(--mantine-color-dark-8)',
+    '--mantine-color-gray-light': 'var(--mantine-color-dark-4)',
+    '--mantine-color-gray-light-hover': 'var(--mantine-color-dark-3)',
+    ...lightOnDark(),
   },
 });
+
+// Mantine's tinted surfaces are nearly black on dark: shade 9 still carries shade 0 at a contrast above 7.
+function lightOnDark(): Record<string, string> {
+  const names = ['tessera', 'red', 'green', 'yellow', 'orange', 'blue'];
+  return Object.fromEntries(
+    names.flatMap((name) => [
+      [`--mantine-color-${name}-light`, `var(--mantine-color-${name}-9)`],
+      [`--mantine-color-${name}-light-hover`, `var(--mantine-color-${name}-8)`],
+    ]),
+  );
+}

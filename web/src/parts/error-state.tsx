@@ -10,6 +10,8 @@ import { toSentences } from '../api/errors.ts';
 export function ErrorState(props: {
   readonly error: unknown;
   readonly what: string;
+  /** What to do next, where the page knows better than the kind of the error. */
+  readonly next?: string;
   readonly onRetry?: (() => void) | undefined;
 }): ReactNode {
   const words = toSentences(props.error, props.what);
@@ -17,7 +19,7 @@ export function ErrorState(props: {
     <Alert color="red" variant="light" title={words.what} icon={<IconAlertTriangle aria-hidden />} role="alert">
       <Stack gap="xs">
         <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
-          {words.why} {words.next}
+          {words.why} {props.next ?? words.next}
         </Text>
         <Group gap="sm">
           {props.onRetry !== undefined && (

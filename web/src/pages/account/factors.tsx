@@ -5,7 +5,7 @@ import { useState, type ReactNode } from 'react';
 import { AuthService, type MfaDevice } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { canUsePasskeys } from '../../api/passkey.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
-import { RowsSkeleton } from '../../parts/skeletons.tsx';
+import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { Time } from '../../parts/time.tsx';
 import { AddFactor, type Kind } from './add-factor.tsx';
 import { RemoveFactor } from './remove-factor.tsx';
@@ -71,7 +71,7 @@ export function Factors(): ReactNode {
 
 function AddMenu(props: { readonly onPick: (kind: Kind) => void; readonly disabled: boolean }): ReactNode {
   return (
-    <Menu position="bottom-end" width={250}>
+    <Menu position="bottom-end" width={250} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <Button size="xs" leftSection={<IconPlus size={14} aria-hidden />} disabled={props.disabled}>
           Add
@@ -107,7 +107,9 @@ function DeviceTable(props: {
             <Table.Th>Kind</Table.Th>
             <Table.Th>Added</Table.Th>
             <Table.Th>Last used</Table.Th>
-            <Table.Th aria-label="Actions" w={50} />
+            <Table.Th w={50}>
+              <span className="visually-hidden">Actions</span>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

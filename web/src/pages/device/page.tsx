@@ -32,7 +32,13 @@ export function Page(): ReactNode {
           <Card withBorder padding="lg">
             <form onSubmit={submit}>
               <Stack gap="md">
-                {isError && <ErrorState error={find.error} what="No terminal waits with that code" />}
+                {isError && (
+                  <ErrorState
+                    error={find.error}
+                    what="No terminal waits with that code"
+                    next="Check the code; if it is right, run tsh login again for a new one."
+                  />
+                )}
                 <TextInput
                   ref={field}
                   label="Code"

@@ -5,16 +5,16 @@ export function loginCommand(address: string, user: string): string {
   return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} --user=${shellWord(user)}`;
 }
 
-/** Connects with the database's own client. A user or name is said only where the roles leave a choice that tsh could not make by itself. */
+/** Connects with the database's own client. A user or name is said only where the roles leave a choice that tsh could not make by itself; in capitals where the person must fill it in. */
 export function connectCommand(database: string, users: readonly string[], names: readonly string[]): string {
-  const flags = [flag('--db-user', users), flag('--db-name', names)].filter((text) => text !== '');
+  const flags = [flag('--db-user', 'USER', users), flag('--db-name', 'NAME', names)].filter((text) => text !== '');
   return ['tsh db connect', shellWord(database), ...flags].join(' ');
 }
 
-function flag(name: string, allowed: readonly string[]): string {
+function flag(name: string, placeholder: string, allowed: readonly string[]): string {
   const concrete = allowed.find((value) => !/[*^$]/.test(value));
   if (allowed.length === 1 && concrete !== undefined) return '';
-  return `${name}=${concrete === undefined ? '…' : shellWord(concrete)}`;
+  return `${name}=${concrete === undefined ? placeholder : shellWord(concrete)}`;
 }
 
 /** A text as one word of a POSIX shell (section 2.2): quoted unless it is plain. Names come from people, and what is pasted into a shell is run. */

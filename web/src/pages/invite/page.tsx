@@ -1,8 +1,9 @@
 import { useQuery } from '@connectrpc/connect-query';
-import { Alert, Box, Text, Title } from '@mantine/core';
+import { Box, Text, Title } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
 import { useState, type ReactNode } from 'react';
 import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import { isPassing } from '../../api/errors.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { TextSkeleton } from '../../parts/skeletons.tsx';
 import { Time } from '../../parts/time.tsx';
@@ -44,11 +45,10 @@ function Invitation({ token }: { readonly token: string }): ReactNode {
         <ErrorState
           error={start.error}
           what="The invitation could not be opened"
-          onRetry={() => void start.refetch()}
+          {...(isPassing(start.error)
+            ? { onRetry: () => void start.refetch() }
+            : { next: 'Links work once and not for long: ask an administrator for a new one.' })}
         />
-        <Alert color="gray" title="Links work once, and not for long" role="note">
-          Ask an administrator for a new one: <code>tessera users reset</code> makes it.
-        </Alert>
       </>
     );
   const isReset = start.data.kind === 'reset';

@@ -38,6 +38,9 @@ export function ProviderButtons(props: {
           variant={isPreferred(connector) ? 'filled' : 'default'}
           size="md"
           fullWidth
+          h="auto"
+          mih={42}
+          styles={{ label: { whiteSpace: 'normal', padding: '4px 0' } }}
           leftSection={<KindIcon kind={connector.kind} />}
           loading={leaving === connector.name}
           disabled={leaving !== undefined && leaving !== connector.name}

@@ -17,7 +17,7 @@ const KNOWN: { readonly [code: string]: Words } = {
 
 /** Words for a code; a code that is not known (anybody can write one into the address) is shown only when it has a code's form. */
 export function refusalWords(code: string): Words {
-  const known = KNOWN[code];
+  const known = Object.hasOwn(KNOWN, code) ? KNOWN[code] : undefined;
   if (known !== undefined) return known;
   const mention = /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? ` Code: ${code}.` : '';
   return {
