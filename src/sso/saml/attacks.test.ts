@@ -180,6 +180,12 @@ test('wrapping: the signature refers to another element than the one it stands i
     return { honest, attack: instead(what, afterIssuer(evil, signature)) };
   }));
 
+test('wrapping: a copy of the signature elsewhere', () =>
+  refused('SAML_WRAPPING', (what) => {
+    const { honest, assertion, signature } = pieces(what);
+    return { honest, attack: instead(what, `<samlp:Extensions>${signature}</samlp:Extensions>`, assertion) };
+  }));
+
 test('wrapping: a signature with a second Reference', () =>
   refused('SAML_SIGNATURE_SHAPE', (what) => {
     const { honest } = pieces(what);
