@@ -1,10 +1,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { breathe } from '../breathe.ts';
 import { cutTornTail } from '../segment.ts';
-import { readStoredLine, type StoredEvent } from '../stored-event.ts';
+import type { StoredEvent } from '../stored-event.ts';
 import { DayIndex } from './day-index.ts';
 import { DayIndexer } from './day-indexer.ts';
 import { DayReader } from './day-reader.ts';
@@ -50,7 +51,14 @@ export class DayFile {
       index = await fittingIndex(indexPath, file, size, log);
       const indexer = new DayIndexer(index, file, size, { path, log });
       await indexer.caughtUp();
-      return new DayFile(path, file, index, indexer, size, new DayReader(indexPath, file));
+      return new DayFile(
+        path,
+        file,
+        index,
+        indexer,
+        size,
+        new DayReader(new DatabaseSync(indexPath, { readOnly: true }), file),
+      );
     } catch (cause) {
       index?.close();
       await file?.close();
@@ -113,7 +121,7 @@ async function fittingIndex(path: string, file: FileHandle, size: number, log: L
   let index: DayIndex | undefined;
   try {
     index = DayIndex.open(path);
-    if (await fits(index, file, size)) return index;
+    if ((await index.isOf(file, size)) !== 'foreign') return index;
     throw new Error('it does not fit the file');
   } catch (error) {
     index?.close();
@@ -121,15 +129,6 @@ async function fittingIndex(path: string, file: FileHandle, size: number, log: L
     DayIndex.remove(path);
     return DayIndex.open(path);
   }
-}
-
-async function fits(index: DayIndex, file: FileHandle, size: number): Promise<boolean> {
-  if (index.indexedBytes > size) return false;
-  const last = index.last;
-  if (last === undefined) return true;
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(last.length), 0, last.length, last.offset);
-  const event = bytesRead === last.length ? readStoredLine(buffer.toString('utf8')) : undefined;
-  return event?.uid.replaceAll('-', '') === last.uid;
 }
 
 /** About a millisecond of work. */

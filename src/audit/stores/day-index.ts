@@ -1,7 +1,8 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
-import type { StoredEvent } from '../stored-event.ts';
+import { readStoredLine, type StoredEvent } from '../stored-event.ts';
 import { BLOCK_ROWS, type Column, columnId, COLUMNS, packColumn } from './day-columns.ts';
 import { shardOf, shardSchema, shardTable } from './day-words.ts';
 
@@ -63,19 +64,12 @@ export class DayIndex {
 
   /** How much of the file it knows. */
   get indexedBytes(): number {
-    return numberOf(this.#database.prepare('SELECT bytes FROM progress').get()?.['bytes']);
+    return lastIndexed(this.#database).bytes;
   }
 
-  /** The event that stands last in the file, by its place and uid. */
-  get last(): { readonly offset: number; readonly length: number; readonly uid: string } | undefined {
-    const row = this.#database.prepare('SELECT last_offset, last_length, last_uid FROM progress').get();
-    const uid = row?.['last_uid'];
-    if (!(uid instanceof Uint8Array)) return undefined;
-    return {
-      offset: numberOf(row?.['last_offset']),
-      length: numberOf(row?.['last_length']),
-      uid: Buffer.from(uid).toString('hex'),
-    };
+  /** Whether it was made of the file. */
+  isOf(file: FileHandle, size: number): Promise<'whole' | 'part' | 'foreign'> {
+    return isIndexOf(this.#database, file, size);
   }
 
   has(uid: string): boolean {
@@ -213,6 +207,40 @@ export class DayIndex {
   }
 }
 
+/** Whether the index was made of the file: all of it, its beginning, or not at all. */
+export async function isIndexOf(
+  database: DatabaseSync,
+  file: FileHandle,
+  size: number,
+): Promise<'whole' | 'part' | 'foreign'> {
+  const { bytes, last } = lastIndexed(database);
+  if (bytes > size) return 'foreign';
+  if (last !== undefined) {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(last.length), 0, last.length, last.offset);
+    const event = bytesRead === last.length ? readStoredLine(buffer.toString('utf8')) : undefined;
+    if (event?.uid.replaceAll('-', '') !== last.uid) return 'foreign';
+  }
+  return bytes === size ? 'whole' : 'part';
+}
+
+/** How far an index knows its file, and the event that stood last then. */
+function lastIndexed(database: DatabaseSync): {
+  readonly bytes: number;
+  readonly last: { readonly offset: number; readonly length: number; readonly uid: string } | undefined;
+} {
+  const row = database.prepare('SELECT bytes, last_offset, last_length, last_uid FROM progress').get();
+  const uid = row?.['last_uid'];
+  const last =
+    uid instanceof Uint8Array
+      ? {
+          offset: numberOf(row?.['last_offset']),
+          length: numberOf(row?.['last_length']),
+          uid: Buffer.from(uid).toString('hex'),
+        }
+      : undefined;
+  return { bytes: numberOf(row?.['bytes']), last };
+}
+
 /** How an event's name and code stand in the dictionary. */
 export function kindName({ event, code }: Pick<StoredEvent, 'event' | 'code'>): string {
   return `${event} ${code}`;
@@ -233,7 +261,8 @@ export const NAMES = { user: 0, db: 1, session: 2, kind: 3 } as const satisfies 
 /** maxCachedNames: numbers of names at hand; others are looked up. */
 const MAX_NAMES = 20_000;
 const LEAST_PACKED_ROWS = 256;
-const VERSION = 2;
+/** Of the index; another one is made anew. */
+export const VERSION = 2;
 const SCHEMA = `
   BEGIN;
   CREATE TABLE uids(uid BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;

@@ -135,8 +135,10 @@ export class DayIndexer {
 
   /** Whole lines from where the index ends. */
   async #read(): Promise<{ readonly lines: Buffer; readonly offset: number }> {
-    for (let bytes = CHUNK_BYTES; ; bytes *= 2) {
-      const want = Math.min(bytes, this.#size - this.#offset);
+    const left = this.#size - this.#offset;
+    // Every commit makes a part of the words' index that is merged later: fewer and larger ones when much is left.
+    for (let bytes = left > 4 * LARGE_CHUNK_BYTES ? LARGE_CHUNK_BYTES : CHUNK_BYTES; ; bytes *= 2) {
+      const want = Math.min(bytes, left);
       const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(want), 0, want, this.#offset);
       const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
       if (end > 0) return { lines: buffer.subarray(0, end), offset: this.#offset };
@@ -167,6 +169,8 @@ export class DayIndexer {
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
+/** Its commit takes some 15 ms. */
+const LARGE_CHUNK_BYTES = 1024 * 1024;
 /** A few milliseconds of work. */
 const EVENTS_PER_SLICE = 250;
 /** Parts of rest for one of work, while little is left to index, and when much is. */

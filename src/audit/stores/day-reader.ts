@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { breathe } from '../breathe.ts';
 import type { Tally } from '../count.ts';
 import type { EventFilter, SearchQuery } from '../search.ts';
@@ -19,8 +19,9 @@ export class DayReader {
   readonly #database: DatabaseSync;
   readonly #file: FileHandle;
 
-  constructor(indexPath: string, file: FileHandle) {
-    this.#database = new DatabaseSync(indexPath, { readOnly: true });
+  /** Owns the connection, not the file. */
+  constructor(database: DatabaseSync, file: FileHandle) {
+    this.#database = database;
     this.#file = file;
   }
 

@@ -6,8 +6,8 @@ import { type DirectoryLock, lockDirectory } from '../directory-lock.ts';
 import { type CountQuery, type Counts, Tally } from '../count.ts';
 import { printCursor, type SearchPage, type SearchQuery } from '../search.ts';
 import type { StoredEvent } from '../stored-event.ts';
-import { DayFile } from './day-file.ts';
 import type { Place } from './day-reader.ts';
+import { OpenDays } from './open-days.ts';
 import type { SearchableStore } from './store.ts';
 
 /**
@@ -17,9 +17,8 @@ import type { SearchableStore } from './store.ts';
 export class FileStore implements SearchableStore {
   readonly name: string;
   readonly #directory: string;
-  readonly #log: Log;
   readonly #lock: DirectoryLock;
-  readonly #days = new Map<string, OpenDay>();
+  readonly #days: OpenDays;
   #queue: Write[] = [];
   #pumping: Promise<void> | undefined;
   #closed = false;
@@ -27,7 +26,7 @@ export class FileStore implements SearchableStore {
   private constructor(directory: string, log: Log, lock: DirectoryLock) {
     this.name = `file://${directory}`;
     this.#directory = directory;
-    this.#log = log;
+    this.#days = new OpenDays(directory, log);
     this.#lock = lock;
   }
 
@@ -58,7 +57,7 @@ export class FileStore implements SearchableStore {
       const after = query.after?.day === day ? query.after : undefined;
       // One more than asked for tells whether there is a next page.
       const want = query.limit - lines.length + 1;
-      const { taken, text, more } = await this.#useDay(day, async (file) => {
+      const { taken, text, more } = await this.#days.read(day, async (file) => {
         await file.indexed();
         const places = await file.reader.find(query, after, want);
         const fitting = fit(places, want - 1, bytes);
@@ -77,7 +76,7 @@ export class FileStore implements SearchableStore {
   async count(query: CountQuery): Promise<Counts> {
     const tally = new Tally(query);
     for (const day of await this.#daysOf({ ...query.filter, descending: false })) {
-      await this.#useDay(day, async (file) => {
+      await this.#days.read(day, async (file) => {
         await file.indexed();
         await file.reader.count(query.filter, tally);
       });
@@ -89,8 +88,7 @@ export class FileStore implements SearchableStore {
     if (this.#closed) return;
     this.#closed = true;
     await this.#pumping;
-    for (const { opening } of this.#days.values()) await (await opening).close();
-    this.#days.clear();
+    await this.#days.close();
     this.#lock.release();
   }
 
@@ -116,7 +114,7 @@ export class FileStore implements SearchableStore {
   async #append(events: readonly StoredEvent[]): Promise<Set<StoredEvent>> {
     const fresh = new Set<StoredEvent>();
     for (const [day, ofDay] of Map.groupBy(events, (event) => event.day)) {
-      for (const event of await this.#useDay(day, (file) => file.append(ofDay))) fresh.add(event);
+      for (const event of await this.#days.write(day, (file) => file.append(ofDay))) fresh.add(event);
     }
     return fresh;
   }
@@ -136,51 +134,8 @@ export class FileStore implements SearchableStore {
         .toReversed();
     return inRange.filter((day) => first === undefined || day >= first).toSorted();
   }
-
-  async #useDay<T>(day: string, use: (file: DayFile) => Promise<T>): Promise<T> {
-    const entry = this.#days.get(day) ?? {
-      opening: DayFile.open(this.#directory, day, this.#log),
-      users: 0,
-      givenUp: false,
-    };
-    // Most recently used last.
-    this.#days.delete(day);
-    this.#days.set(day, entry);
-    entry.users += 1;
-    try {
-      const file = await entry.opening;
-      return await use(file).finally(() => (entry.givenUp ||= file.broken));
-    } catch (error) {
-      if (error instanceof StorageError && error.code === 'AUDIT_DAY_OPEN') entry.givenUp = true;
-      throw error;
-    } finally {
-      entry.users -= 1;
-      if (entry.givenUp && this.#days.get(day) === entry) this.#days.delete(day);
-      if (entry.givenUp && entry.users === 0) void this.#discard(entry);
-      this.#closeUnused();
-    }
-  }
-
-  #closeUnused(): void {
-    for (const [day, entry] of this.#days) {
-      if (this.#days.size <= MAX_OPEN_DAYS) return;
-      if (entry.users > 0) continue;
-      this.#days.delete(day);
-      void this.#discard(entry);
-    }
-  }
-
-  async #discard(entry: OpenDay): Promise<void> {
-    try {
-      await (await entry.opening).close();
-    } catch (error) {
-      this.#log.debug({ err: error }, 'audit store: a day file was given up');
-    }
-  }
 }
 
-/** `givenUp`: it is closed when its last user is done, and opened anew for the next. */
-type OpenDay = { readonly opening: Promise<DayFile>; users: number; givenUp: boolean };
 type Write = {
   readonly events: readonly StoredEvent[];
   readonly resolve: (fresh: readonly StoredEvent[]) => void;
@@ -210,6 +165,5 @@ function dayOf(ms: number): string {
 
 const DAY_FILE = /^\d{4}-\d{2}-\d{2}\.log$/;
 const GROUP_EVENTS = 20_000;
-const MAX_OPEN_DAYS = 8;
 /** Of one page's lines: what an answer over the API may weigh. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
