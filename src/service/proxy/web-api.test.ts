@@ -13,6 +13,7 @@ import {
   rpcPath,
   WebClient,
 } from '../../../test/kit/web-client.ts';
+import { WEB_HEADERS } from '../auth/web-call.ts';
 
 const TOKEN = 'A'.repeat(43);
 const COOKIE = `__Host-tessera_session=${TOKEN}`;
@@ -91,6 +92,13 @@ test('a call goes on byte for byte, with what Auth must know and nothing else of
   assert.notEqual(lastCall().fingerprint, undefined);
 });
 
+test('what the page asks by itself is told as such, in the name that Auth knows', async () => {
+  await client.call('Ping', { headers: { 'tessera-web-background': '1' } });
+  assert.equal(lastCall().headers[WEB_HEADERS.background], undefined);
+  await client.call('Ping', { cookie: COOKIE, headers: { 'x-tessera-background': '1' } });
+  for (const name of Object.values(WEB_HEADERS)) assert.notEqual(lastCall().headers[name], undefined, name);
+});
+
 test('without a cookie there is no session header; a cookie that Auth never gave out is none', async () => {
   for (const cookie of [
     undefined,
@@ -155,6 +163,7 @@ const REFUSED: readonly [name: string, status: number, change: Parameters<WebCli
     ["the callbacks' call", 404, {}, 'FinishSso'],
     ["tsh's sign-in", 404, {}, 'SignIn'],
     ['joining', 404, {}, 'Join'],
+    ['a certificate', 404, {}, 'IssueUserCertificate'],
     ['an unknown method', 404, {}, 'Nothing'],
     ['a name of JavaScript', 404, {}, 'constructor'],
     ['a path behind the method', 404, {}, 'Ping/../Watch'],

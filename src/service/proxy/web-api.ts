@@ -139,11 +139,11 @@ export class WebApi {
 type KnownMethod = { readonly name: string; readonly stream: boolean; readonly anonymous: boolean };
 type WebMethod = KnownMethod & { readonly origin: string };
 
-/** Methods by their name in the path: what is for people, and of what is for everybody all that is not kept from browsers. */
+/** Methods by their name in the path: what is for people or for everybody, but for what is kept from browsers. */
 const METHODS: ReadonlyMap<string, KnownMethod> = new Map(
   AuthService.methods.flatMap(({ name, localName, methodKind }) => {
     const permission: Permission = PERMISSIONS[localName as keyof typeof PERMISSIONS];
-    if (permission.kind === 'service' || (permission.kind === 'anonymous' && permission.web === 'never')) return [];
+    if (permission.kind === 'service' || ('web' in permission && permission.web === 'never')) return [];
     const stream = methodKind === 'server_streaming';
     return [[name, { name, stream, anonymous: permission.kind === 'anonymous' }] as const];
   }),
@@ -192,6 +192,7 @@ function callHeaders(
     ...(token === undefined ? {} : { 'tessera-web-session': token }),
     'tessera-client-address': exchange.client.ip,
     'tessera-web-origin': method.origin,
+    ...(exchange.header('x-tessera-background') === '1' ? { 'tessera-web-background': '1' } : {}),
     'tessera-user-agent': (exchange.header('user-agent') ?? '').replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 256),
   };
 }
