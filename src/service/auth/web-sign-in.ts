@@ -13,10 +13,9 @@ import {
   checkProof,
   factorsOf,
   verifyPasskey,
-  type FactorDeps,
   type FactorKind,
 } from '../../sso/local/second-factors.ts';
-import { checkPassword, forgetFailures, signInRefusal } from '../../sso/local/sign-in.ts';
+import { checkPassword, signInRefusal } from '../../sso/local/sign-in.ts';
 import { preferenceOf, type AuthContext } from './context.ts';
 import { factorDeps } from './factor-deps.ts';
 import type { Call } from './gate.ts';
@@ -62,8 +61,8 @@ export async function beginWebSignIn(request: BeginWebSignInRequest, call: Call)
     now: () => context.clock.now(),
   });
   if (outcome.type === 'SignInRefused') throw await refusal(attempt.user, { ...outcome, address }, context);
-  const user = await localUser(attempt.user, address, context);
-  const deps = await signInDeps(preference, context);
+  await localUser(attempt.user, address, context);
+  const deps = await factorDeps(context);
   const { oneTimeCode, passkeys } = await factorsOf(attempt.user, deps);
   const { challenge, optionsJson } =
     passkeys > 0 ? await beginChallenge(attempt.user, deps) : { challenge: '', optionsJson: '' };
@@ -71,16 +70,12 @@ export async function beginWebSignIn(request: BeginWebSignInRequest, call: Call)
     const kept = await keepWebAttempt(attempt.user, challenge, context);
     return { attempt: kept, oneTimeCode, webauthnOptionsJson: optionsJson, signedIn: false };
   }
-  if (preference.spec.second_factors.length > 0 || passkeys > 0) {
-    await refusal(attempt.user, { reason: 'no second factor that is taken here', address }, context);
-    throw new LoginError(
-      'SECOND_FACTOR_NEEDED',
-      `sign-in refused: the cluster asks for a second factor (${preference.spec.second_factors.join(' or ')}) and you have none that is taken at this address; an administrator can reset you: tessera users reset`,
-    );
-  }
-  await forgetFailures(context.store, attempt.user);
-  await enter(user, undefined, call);
-  return { attempt: '', oneTimeCode: false, webauthnOptionsJson: '', signedIn: true };
+  // Every cluster asks local users for one (`second_factors` is never empty).
+  await refusal(attempt.user, { reason: 'no second factor that is taken here', address }, context);
+  throw new LoginError(
+    'SECOND_FACTOR_NEEDED',
+    `sign-in refused: the cluster asks for a second factor (${preference.spec.second_factors.join(' or ')}) and you have none that is taken at this address; an administrator can reset you: tessera users reset`,
+  );
 }
 
 /** Throws UnsupportedError `PASSKEYS_UNAVAILABLE` where a passkey alone is not enough. */
@@ -101,7 +96,7 @@ export async function finishWebSignIn(request: FinishWebSignInRequest, call: Cal
   requireLocalSignIn(preference);
   const { user, mfa } = request.attempt.startsWith(PASSKEY_ATTEMPT)
     ? await byPasskey(request, preference, call)
-    : await bySecondFactor(request, preference, call);
+    : await bySecondFactor(request, call);
   await enter(user, mfa, call);
   return { user: user.metadata.name };
 }
@@ -132,14 +127,13 @@ async function byPasskey(
 
 async function bySecondFactor(
   request: FinishWebSignInRequest,
-  preference: ClusterAuthPreference,
   { caller: { address }, context }: Call,
 ): Promise<{ readonly user: User; readonly mfa: FactorKind }> {
   const attempt = await findWebAttempt(request.attempt, context);
   if (attempt === undefined) throw attemptGone();
   const { oneTimeCode, webauthnResponseJson } = request;
   const proof = { oneTimeCode, webauthnResponseJson, challenge: attempt.challenge };
-  const outcome = await checkProof(attempt.user, proof, await signInDeps(preference, context));
+  const outcome = await checkProof(attempt.user, proof, await factorDeps(context));
   if (outcome.type === 'ProofRefused') throw await refusal(attempt.user, { ...outcome, address }, context);
   if (!(await claimWebAttempt(attempt, context))) throw attemptGone();
   const user = await localUser(attempt.user, address, context);
@@ -148,7 +142,7 @@ async function bySecondFactor(
 }
 
 /** A session for the browser; the one that it came with is over. */
-async function enter(user: User, mfa: FactorKind | undefined, call: Call): Promise<void> {
+async function enter(user: User, mfa: FactorKind, call: Call): Promise<void> {
   const { caller, context } = call;
   const { userAgent } = webOf(call);
   const { identity, ttlMs } = await signInPerson(user, { userKind: 'local', mfa, address: caller.address }, context);
@@ -173,12 +167,6 @@ async function refusal(
   await signInRefused(user, { userKind: 'local', method: 'local', address, reason }, context);
   if (lockedUntilMs !== undefined) await lockOut(user, lockedUntilMs, address, context);
   return signInRefusal();
-}
-
-// Where the cluster asks for none, whoever has a second factor shows it all the same, as with tsh.
-async function signInDeps(preference: ClusterAuthPreference, context: AuthContext): Promise<FactorDeps> {
-  const { kinds, ...deps } = await factorDeps(context);
-  return preference.spec.second_factors.length === 0 || kinds === undefined ? deps : { ...deps, kinds };
 }
 
 function requirePasswordless({ spec }: ClusterAuthPreference): void {

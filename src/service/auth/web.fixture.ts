@@ -80,19 +80,25 @@ export class TestBrowser {
 
   /** Password and a code not used before; moves the clock by a step. */
   async signIn(auth: TestAuth, user: TestUser): Promise<void> {
-    auth.clock.offsetMs += 30_000;
+    await this.#nextStep(auth);
     const { attempt } = await this.begin(user.name, user.password);
     await this.finish({ attempt, oneTimeCode: auth.code(user) });
   }
 
   /** Adds a passkey of this browser's authenticator to the person who is signed in. */
   async addPasskey(auth: TestAuth, user: TestUser): Promise<void> {
-    auth.clock.offsetMs += 30_000;
+    await this.#nextStep(auth);
     const { addition, webauthnOptionsJson } = await this.call((client, options) =>
       client.beginMfaAdd({ kind: 'webauthn', name: 'laptop', proof: { oneTimeCode: auth.code(user) } }, options),
     );
     const webauthnResponseJson = this.authenticator.create(webauthnOptionsJson);
     await this.call((client, options) => client.finishMfaAdd({ addition, webauthnResponseJson }, options));
+  }
+
+  // A proxy's presence would end in between.
+  async #nextStep(auth: TestAuth): Promise<void> {
+    auth.clock.offsetMs += 30_000;
+    await announce(this.#proxy);
   }
 
   #keep(set: string | null): void {
