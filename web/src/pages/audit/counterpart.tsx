@@ -3,8 +3,8 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { type AuditEvent, parseEvent } from '../../parts/events/event.ts';
 import { EventSentence } from '../../parts/events/event-sentence.tsx';
+import { log } from '../../parts/events/log-client.ts';
 import { counterpartOf, isCounterpart } from './facts.ts';
-import { log } from './log.ts';
 
 /** What came of a statement, or which statement a result is of: looked for near it in its session. */
 export function CounterpartPart(props: {

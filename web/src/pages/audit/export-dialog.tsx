@@ -4,9 +4,9 @@ import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { bytesWords, countWords } from '../../parts/time-words.ts';
 import { printTime } from '../../parts/events/figures.ts';
+import { log } from '../../parts/events/log-client.ts';
 import { exportEvents, exportName, type ExportFormat, type ExportProgress, type ExportResult } from './export.ts';
 import type { AuditRequest } from './filters.ts';
-import { log } from './log.ts';
 
 /** Limits of one file: a browser keeps it in memory until it is saved. `tessera audit search --format=json` knows none. */
 const MOST_EVENTS = 250_000;

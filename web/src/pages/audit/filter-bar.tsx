@@ -72,7 +72,7 @@ function Rest(props: Pick<Props, 'filters' | 'onChange'> & { readonly stacked: b
         hidePickedOptions
         maxDropdownHeight={320}
         nothingFoundMessage="No event is called so"
-        w={props.stacked ? undefined : 230}
+        {...(props.stacked ? {} : { w: 210 })}
       />
       <TypedInput
         label="User"
@@ -135,8 +135,8 @@ function TypedInput(props: {
       placeholder={props.placeholder}
       value={typed}
       maxLength={1000}
-      flex={props.grow === true ? '1 1 16rem' : '0 1 9rem'}
-      miw={props.grow === true ? 200 : undefined}
+      flex={props.grow === true ? '1 1 12rem' : '0 1 8.5rem'}
+      {...(props.grow === true ? { miw: 180 } : {})}
       leftSection={props.icon === true ? <IconSearch size={16} aria-hidden /> : undefined}
       rightSection={
         typed === '' ? undefined : (

@@ -1,17 +1,12 @@
-import { createClient } from '@connectrpc/connect';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useReducer, useState } from 'react';
-import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
-import { isPassing } from '../../api/errors.ts';
-import { transport } from '../../api/transport.ts';
 import { type AuditEvent, parseEvent } from '../../parts/events/event.ts';
+import { keepReading, log, type StreamState } from '../../parts/events/log-client.ts';
 import { type Bar, barsOf } from './chart.ts';
 import type { AuditRequest } from './filters.ts';
 import { EMPTY_TAIL, type Tail, type TailAction, tailReducer } from './tail.ts';
 
 /** The audit log as pages read it. */
-
-export const log = createClient(AuthService, transport);
 
 /** Events of one page of a search. */
 const PAGE = 200;
@@ -119,7 +114,7 @@ export type Following = {
   readonly tail: Tail;
   readonly act: (action: TailAction) => void;
   /** `lost`: it begins again by itself. */
-  readonly state: 'off' | 'connecting' | 'live' | 'lost' | 'refused';
+  readonly state: 'off' | StreamState;
   readonly error: unknown;
 };
 
@@ -134,77 +129,33 @@ export function useFollow(request: AuditRequest | undefined): Following {
     setError(null);
     if (key === '') return setState('off');
     const ended = new AbortController();
-    void followFor(JSON.parse(key) as AuditRequest, ended.signal, {
-      onState: setState,
-      onEvents: (events) => act({ type: 'events', events }),
-      onRefused: setError,
+    const seen: AuditEvent[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // At most ten times a second, so that a busy cluster does not hold up the page.
+    const hand = (): void => {
+      timer = undefined;
+      act({ type: 'events', events: seen.splice(0) });
+    };
+    const filter = JSON.parse(key) as AuditRequest;
+    void keepReading((signal, onHeader) => log.followAudit({ filter }, { signal, onHeader }), ended.signal, {
+      onState: (now, refused) => {
+        setState(now);
+        setError(refused ?? null);
+      },
+      onMessage: ({ events }) => {
+        seen.push(...events.map(parseEvent));
+        if (events.length > 0) timer ??= setTimeout(hand, HAND_OVER_MS);
+      },
     });
-    return () => ended.abort();
+    return () => {
+      ended.abort();
+      clearTimeout(timer);
+    };
   }, [key]);
   return { tail, act, state, error };
 }
 
-type FollowHandlers = {
-  readonly onState: (state: Following['state']) => void;
-  readonly onEvents: (events: readonly AuditEvent[]) => void;
-  readonly onRefused: (error: unknown) => void;
-};
-
-/** Until the signal aborts. Events are handed over at most ten times a second, so that a busy cluster does not hold up the page. */
-async function followFor(request: AuditRequest, signal: AbortSignal, handlers: FollowHandlers): Promise<void> {
-  const { onState, onEvents, onRefused } = handlers;
-  let failures = 0;
-  const seen: AuditEvent[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const hand = (): void => {
-    timer = undefined;
-    onEvents(seen.splice(0));
-  };
-  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  onState('connecting');
-  while (!signal.aborted) {
-    try {
-      for await (const { events } of log.followAudit(
-        { filter: request },
-        { signal, onHeader: () => onState('live') },
-      )) {
-        failures = 0;
-        onState('live');
-        if (events.length === 0) continue;
-        seen.push(...events.map(parseEvent));
-        timer ??= setTimeout(hand, HAND_OVER_MS);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!isPassing(error) && failures >= MOST_REFUSALS) {
-        onRefused(error);
-        return onState('refused');
-      }
-    }
-    failures += 1;
-    if (signal.aborted) return;
-    onState('lost');
-    await pause(Math.min(MOST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 5)), signal);
-  }
-}
-
 const HAND_OVER_MS = 100;
-const MOST_PAUSE_MS = 15_000;
-const MOST_REFUSALS = 3;
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
-}
 
 function count(pages: readonly { readonly events: readonly unknown[] }[]): number {
   return pages.reduce((sum, { events }) => sum + events.length, 0);

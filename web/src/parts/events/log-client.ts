@@ -15,7 +15,10 @@ export type StreamState = 'connecting' | 'live' | 'lost' | 'refused';
 export async function keepReading<T>(
   open: (signal: AbortSignal, onHeader: () => void) => AsyncIterable<T>,
   signal: AbortSignal,
-  handlers: { readonly onMessage: (message: T) => void; readonly onState: (state: StreamState, error?: unknown) => void },
+  handlers: {
+    readonly onMessage: (message: T) => void;
+    readonly onState: (state: StreamState, error?: unknown) => void;
+  },
 ): Promise<void> {
   let failures = 0;
   handlers.onState('connecting');
