@@ -1,8 +1,9 @@
-/** `npm run gen`: makes gen/ from proto/ and docs/reference/errors.md from the source. With `--check`: makes them elsewhere and fails when what is committed differs. */
+/** `npm run gen`: makes gen/ from proto/, docs/reference/errors.md and the web editor's schemas from the source. With `--check`: makes them elsewhere and fails when what is committed differs. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { editableKinds, jsonSchemaOf } from '../src/resource/json-schema.ts';
 import { errorsPage } from './errors-page.ts';
 
 const top = resolve(import.meta.dirname, '..');
@@ -11,6 +12,7 @@ if (process.argv.includes('--check')) check();
 else {
   execFileSync('buf', ['generate'], { cwd: top, stdio: 'inherit' });
   writeFileSync(join(top, page), errorsPage(top));
+  for (const [file, text] of schemaFiles()) writeFileSync(join(top, file), text);
 }
 
 function check(): void {
@@ -23,12 +25,21 @@ function check(): void {
       (file) => contentOf(top, file) !== contentOf(scratch, file),
     );
     if (contentOf(top, page) !== errorsPage(top)) stale.push(page);
+    for (const [file, text] of schemaFiles()) if (contentOf(top, file) !== text) stale.push(file);
     if (stale.length === 0) return;
     process.stderr.write(`not what is generated now: ${stale.join(', ')}; run: npm run gen\n`);
     process.exitCode = 1;
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** For the completion of the web UI's editors. */
+function schemaFiles(): (readonly [string, string])[] {
+  return editableKinds().map((kind) => [
+    `web/src/schemas/${kind}.json`,
+    `${JSON.stringify(jsonSchemaOf(kind), null, 2)}\n`,
+  ]);
 }
 
 function listed(root: string): string[] {
