@@ -198,11 +198,13 @@ export type EncryptionOptions = {
   readonly cert?: string;
   readonly content?: 'aes128-gcm' | 'aes256-gcm' | 'aes256-cbc';
   readonly key?: 'rsa-oaep-mgf1p' | 'rsa-oaep' | 'rsa-1_5';
+  /** The key stands beside the data, under this id, and the data names it by this URI. */
+  readonly beside?: { readonly id: string; readonly uri: string };
 };
 
 /** An EncryptedAssertion of the text. */
 export function encryptAssertion(xml: string, options: EncryptionOptions = {}): string {
-  const { cert = keys.assertion.cert, content = 'aes256-gcm', key = 'rsa-oaep-mgf1p' } = options;
+  const { cert = keys.assertion.cert, content = 'aes256-gcm', key = 'rsa-oaep-mgf1p', beside } = options;
   const cbc = content === 'aes256-cbc';
   const secret = randomBytes(content === 'aes128-gcm' ? 16 : 32);
   const iv = randomBytes(cbc ? 16 : 12);
@@ -220,13 +222,23 @@ export function encryptAssertion(xml: string, options: EncryptionOptions = {}): 
     key === 'rsa-oaep'
       ? '<xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#rsa-oaep"><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><MGF xmlns="http://www.w3.org/2009/xmlenc11#" Algorithm="http://www.w3.org/2009/xmlenc11#mgf1sha256"/></xenc:EncryptionMethod>'
       : `<xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#${key}"/>`;
+  const keyXml = (attributes: string): string =>
+    `<xenc:EncryptedKey${attributes}>${method}<xenc:CipherData><xenc:CipherValue>${sealedKey.toString('base64')}</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>`;
   return [
     '<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">',
     '<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Type="http://www.w3.org/2001/04/xmlenc#Element">',
     `<xenc:EncryptionMethod Algorithm="${space}${content}"/>`,
-    `<ds:KeyInfo><xenc:EncryptedKey>${method}<xenc:CipherData><xenc:CipherValue>${sealedKey.toString('base64')}</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo>`,
+    beside === undefined
+      ? `<ds:KeyInfo>${keyXml('')}</ds:KeyInfo>`
+      : `<ds:KeyInfo><ds:RetrievalMethod Type="http://www.w3.org/2001/04/xmlenc#EncryptedKey" URI="${beside.uri}"/></ds:KeyInfo>`,
     `<xenc:CipherData><xenc:CipherValue>${Buffer.concat([iv, sealed]).toString('base64')}</xenc:CipherValue></xenc:CipherData>`,
-    '</xenc:EncryptedData></saml:EncryptedAssertion>',
+    '</xenc:EncryptedData>',
+    beside === undefined
+      ? ''
+      : keyXml(
+          ` Id="${beside.id}" xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#"`,
+        ),
+    '</saml:EncryptedAssertion>',
   ].join('');
 }
 

@@ -494,6 +494,17 @@ test('encrypted and unsigned, in a response that is signed', () =>
     honest: encrypted(what),
     attack: signRoot(responseXml(what, encryptAssertion(assertionXml(what)))),
   })));
+test('encrypted: two keys', () =>
+  refused('SAML_ENCRYPTION_SHAPE', (what) => {
+    const honest = encrypted(what);
+    const key = /<xenc:EncryptedKey>[\s\S]*<\/xenc:EncryptedKey>/.exec(honest)?.[0] ?? '';
+    return { honest, attack: honest.replace(key, key + key) };
+  }));
+test('encrypted: the data names another key', () =>
+  refused('SAML_ENCRYPTION_SHAPE', (what) => ({
+    honest: encrypted(what, { beside: { id: '_k', uri: '#_k' } }),
+    attack: encrypted(what, { beside: { id: '_k', uri: '#_other' } }),
+  })));
 test('encrypted: wrapping inside', () =>
   refused('SAML_WRAPPING', (what) => {
     const { evil, assertion } = pieces(what);

@@ -11,17 +11,13 @@ import { childrenOf, leafText, SAML_ASSERTION, XML_ENCRYPTION, XML_SIGNATURE, ty
 export function decryptAssertion(encrypted: XmlElement, privateKey: string | undefined): Buffer {
   if (privateKey === undefined)
     throw fault('SAML_ENCRYPTION_UNEXPECTED', 'the assertion is encrypted and the connector has no assertion_key_pair');
+  if (encrypted.name !== 'EncryptedAssertion' || encrypted.namespace !== SAML_ASSERTION)
+    throw shape('expected an EncryptedAssertion');
   const data = only(encrypted, XML_ENCRYPTION, 'EncryptedData');
-  if (
-    encrypted.name !== 'EncryptedAssertion' ||
-    encrypted.namespace !== SAML_ASSERTION ||
-    encrypted.children.length !== 1
-  )
-    throw shape('expected an EncryptedAssertion with one EncryptedData that holds its key');
   const content = CONTENT.get(algorithmOf(data));
   if (content === undefined)
     throw algorithm('the assertion to be encrypted by AES-GCM (aes128-gcm, aes256-gcm)', algorithmOf(data));
-  const encryptedKey = only(only(data, XML_SIGNATURE, 'KeyInfo'), XML_ENCRYPTION, 'EncryptedKey');
+  const encryptedKey = encryptedKeyOf(encrypted, data);
   const oaepHash = oaepHashOf(only(encryptedKey, XML_ENCRYPTION, 'EncryptionMethod'));
   const sealed = cipherValueOf(data);
   if (sealed.length < IV_BYTES + TAG_BYTES) throw shape('the encrypted assertion is too short');
@@ -40,6 +36,18 @@ export function decryptAssertion(encrypted: XmlElement, privateKey: string | und
       'the assertion cannot be decrypted: expected it to be encrypted for the connector’s assertion_key_pair',
     );
   }
+}
+
+/** Inside of EncryptedData, or beside it as OpenSAML puts it (Okta, Shibboleth); for one recipient, which is us. */
+function encryptedKeyOf(encrypted: XmlElement, data: XmlElement): XmlElement {
+  const keyInfo = childrenOf(data, XML_SIGNATURE, 'KeyInfo')[0];
+  const inside = keyInfo === undefined ? [] : childrenOf(keyInfo, XML_ENCRYPTION, 'EncryptedKey');
+  const [key, ...others] = [...inside, ...childrenOf(encrypted, XML_ENCRYPTION, 'EncryptedKey')];
+  if (key === undefined || others.length > 0) throw shape('expected one EncryptedKey');
+  const method = keyInfo === undefined ? undefined : childrenOf(keyInfo, XML_SIGNATURE, 'RetrievalMethod')[0];
+  if (method !== undefined && method.attributes.get('URI') !== `#${key.attributes.get('Id') ?? ''}`)
+    throw shape('expected the RetrievalMethod to name the EncryptedKey');
+  return key;
 }
 
 /** XML Encryption 1.1 section 5.5.2. Node's OAEP uses one hash for the label and for MGF1, so a mixture cannot be opened. */

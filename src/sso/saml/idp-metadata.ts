@@ -35,7 +35,8 @@ export async function parseIdpMetadata(xml: string, nowMs: number, limits: SamlL
     throw invalid(`larger than maxMetadataBytes ${limits.maxMetadataBytes}`);
   let root: XmlElement;
   try {
-    ({ root } = await readXml(xml, limits, { comments: true }));
+    const bounds = { maxDepth: limits.maxDepth, maxNodes: limits.maxMetadataNodes };
+    ({ root } = await readXml(xml, bounds, { comments: true }));
   } catch (cause) {
     throw invalid(cause instanceof Error ? cause.message.replace(/^saml answer: /, '') : 'not XML', cause);
   }

@@ -115,6 +115,10 @@ const accepted = [
   { name: 'encrypted', xml: (id: string) => encrypted(id, {}) },
   { name: 'encrypted by AES-128-GCM', xml: (id: string) => encrypted(id, { content: 'aes128-gcm' }) },
   { name: 'encrypted by RSA-OAEP with SHA-256', xml: (id: string) => encrypted(id, { key: 'rsa-oaep' }) },
+  {
+    name: 'encrypted, the key beside the data',
+    xml: (id: string) => encrypted(id, { beside: { id: '_k', uri: '#_k' } }),
+  },
   { name: 'encrypted, and the response signed', xml: (id: string) => signRoot(encrypted(id, {})) },
   {
     name: 'no Destination and no Issuer in an unsigned response',
