@@ -245,6 +245,11 @@ test('the response is signed too, and was changed after signing', () =>
 test('signed with SHA-1', () =>
   refused('SAML_SIGNATURE_ALGORITHM', (what) => ({ attack: answerXml(what, { signatureAlgorithm: 'sha1' }) })));
 
+test('signed with SHA-1 over a digest by SHA-256', () =>
+  refused('SAML_SIGNATURE_ALGORITHM', (what) => ({
+    attack: answerXml(what, { signatureAlgorithm: 'sha1', digestAlgorithm: 'sha256' }),
+  })));
+
 test('signed with SHA-256 over a digest by SHA-1', () =>
   refused('SAML_SIGNATURE_ALGORITHM', (what) => ({ attack: answerXml(what, { digestAlgorithm: 'sha1' }) })));
 
