@@ -396,6 +396,7 @@ test('calls at once are bounded, of one session and of one address, and places c
   const statuses = async (answers: readonly Promise<{ readonly status: number }>[]): Promise<readonly number[]> =>
     (await Promise.all(answers)).map(({ status }) => status);
   assert.deepEqual((await statuses(ofSession)).filter((status) => status === 429).length, 4);
+  assert.equal(here.instruments.rateLimited.of({ listener: 'web' }).value >= 4, true);
   assert.deepEqual((await statuses(others)).filter((status) => status === 429).length, 8);
   auth.answer = (call) => respond(call, '{}');
   await until(() => calls() === 0);

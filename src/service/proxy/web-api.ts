@@ -1,6 +1,6 @@
 import { AuthService } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import type { ProxyLimits } from '../../config/schema.ts';
-import { LimitError, LoginError, ProtocolError, TesseraError, UnsupportedError } from '../../errors.ts';
+import { BugError, LimitError, LoginError, ProtocolError, TesseraError, UnsupportedError } from '../../errors.ts';
 import { AUTH_SERVER_NAME } from '../../pki/names.ts';
 import { PERMISSIONS, type Permission } from '../../rpc/permissions.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -17,6 +17,8 @@ export type WebApiOptions = {
   readonly limits: () => ProxyLimits;
   /** The origin that the browser addressed; undefined: none of ours. */
   readonly originOf: (exchange: Exchange) => string | undefined;
+  /** A call was refused because there are too many. */
+  readonly onLimited: () => void;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -59,7 +61,8 @@ export class WebApi {
       const known = error instanceof TesseraError ? error : undefined;
       if (known === undefined) this.#options.log.error({ err: error }, 'web: a call failed inside');
       else this.#options.log.debug({ code: known.code, client: exchange.client.ip }, 'web: a call was refused');
-      refuse(exchange, known ?? unreachable('it failed inside the proxy'));
+      if (known?.code === 'WEB_TOO_MANY_CALLS') this.#options.onLimited();
+      refuse(exchange, known ?? new BugError('the call failed inside the proxy; its log has the details'));
     }
   }
 

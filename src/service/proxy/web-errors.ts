@@ -1,4 +1,4 @@
-import { LimitError, LoginError, ProtocolError, type TesseraError, UnsupportedError } from '../../errors.ts';
+import { BugError, LimitError, LoginError, ProtocolError, type TesseraError, UnsupportedError } from '../../errors.ts';
 import type { Exchange } from './web-exchange.ts';
 
 /** How a refusal is said to a browser: the HTTP status and Connect's own name of the code. */
@@ -8,6 +8,7 @@ export type Fault = { readonly status: number; readonly connect: string };
 export function faultOf(error: TesseraError): Fault {
   const known = FAULTS[error.code];
   if (known !== undefined) return known;
+  if (error instanceof BugError) return { status: 500, connect: 'internal' };
   if (error instanceof LoginError) return { status: 403, connect: 'permission_denied' };
   if (error instanceof LimitError) return { status: 429, connect: 'resource_exhausted' };
   if (error instanceof ProtocolError) return { status: 400, connect: 'invalid_argument' };

@@ -75,10 +75,14 @@ export const builtFolder = join(import.meta.dirname, '../../../web/dist');
 async function pathsIn(folder: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-      .sort();
+    return (
+      entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+        // What tools leave for themselves is for nobody.
+        .filter((path) => !path.split(sep).some((segment) => segment.startsWith('.')))
+        .sort()
+    );
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;

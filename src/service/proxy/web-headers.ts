@@ -16,12 +16,11 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 };
 
-/** Features have no common name for "all": those that browsers have are listed. */
+/** Features have no common name for "all": those that Chromium has are listed (it complains of others). */
 function permissionsPolicy(): string {
   const off = [
     'accelerometer',
     'autoplay',
-    'bluetooth',
     'browsing-topics',
     'camera',
     'display-capture',
@@ -42,7 +41,6 @@ function permissionsPolicy(): string {
     'serial',
     'storage-access',
     'usb',
-    'web-share',
     'xr-spatial-tracking',
   ];
   const own = ['publickey-credentials-get', 'publickey-credentials-create'];

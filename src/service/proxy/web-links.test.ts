@@ -109,7 +109,13 @@ test('an Auth that is told to go is left, one that is lost is dialled again, one
   for (const session of here.auth.sessions) session.destroy();
   await until(() => here.links.count === 0);
   await here.auth.close();
-  await assert.rejects(here.call(), (error) => error instanceof UpstreamError && error.code === 'AUTH_UNREACHABLE');
+  const { dials } = here;
+  for (let n = 0; n < 20; n += 1)
+    await assert.rejects(here.call(), (error) => error instanceof UpstreamError && error.code === 'AUTH_UNREACHABLE');
+  assert.equal(here.dials, dials + 1);
+  here.clock.advance(500);
+  await assert.rejects(here.call(), UpstreamError);
+  assert.equal(here.dials, dials + 2);
   here.links.close();
   await assert.rejects(here.call(), UpstreamError);
 });
@@ -118,7 +124,12 @@ test('an Auth whose certificate is not of this cluster gets no call', async () =
   const other = await TestCluster.create();
   const auth = await AuthStandIn.start(other);
   const here = new Linked(auth, await cluster.service('proxy'));
-  await assert.rejects(here.call(), /not signed by this cluster's host authority/);
+  await assert.rejects(here.call(), (error) => {
+    assert.ok(error instanceof UpstreamError);
+    assert.match(error.message, /not signed by this cluster's host authority/);
+    assert.doesNotMatch(error.publicMessage, /127\.0\.0\.1|sign/);
+    return true;
+  });
   assert.equal(auth.calls.length, 0);
   await here.close();
 });

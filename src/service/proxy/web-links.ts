@@ -23,6 +23,8 @@ export class WebLinks {
   readonly #all = new Set<Link>();
   #dialling: Promise<void> | undefined;
   #generation = 0;
+  /** `clock.monotonic()` until which nobody dials again after a failure. */
+  #restUntilMs = 0;
   #closed = false;
 
   constructor(options: WebLinksOptions) {
@@ -34,12 +36,14 @@ export class WebLinks {
     return this.#all.size;
   }
 
-  /** Begins a call with its whole request. Rejects with TesseraError when Auth can not be reached. */
+  /** Begins a call with its whole request. Rejects with UpstreamError `AUTH_UNREACHABLE`, at once when it was so a moment ago. */
   async request(headers: http2.OutgoingHttpHeaders, body: Uint8Array): Promise<LinkedCall> {
     for (;;) {
       if (this.#closed) throw unreachable('this proxy is shutting down');
       const link = this.#links.find((one) => one.free > 0);
       if (link !== undefined) return link.request(headers, body);
+      if (this.#dialling === undefined && this.#options.clock.monotonic() < this.#restUntilMs)
+        throw unreachable('it was not a moment ago');
       this.#dialling ??= this.#dial(this.#generation);
       await this.#dialling;
     }
@@ -75,6 +79,13 @@ export class WebLinks {
       });
       this.#links.push(link);
       this.#all.add(link);
+    } catch (error) {
+      const { clock, log } = this.#options;
+      const reason = error instanceof Error ? error.message : String(error);
+      // Browsers are not told inner addresses, nor what is wrong with a certificate.
+      log.warn({ reason }, "the auth service can not be reached for browsers' calls");
+      this.#restUntilMs = clock.monotonic() + REST_MS;
+      throw unreachable(reason);
     } finally {
       if (generation === this.#generation) this.#dialling = undefined;
     }
@@ -240,5 +251,7 @@ const MAX_CALLS_PER_LINK = 100;
 const STREAM_WINDOW_BYTES = 128 * 1024;
 const LINK_WINDOW_BYTES = 1024 * 1024;
 const PING_MS = 15_000;
+/** An Auth that is away is not dialled for each call of each page. */
+const REST_MS = 500;
 const CANCEL_BURST = 300;
 const CANCELS_PER_SECOND = 20;

@@ -188,6 +188,8 @@ test('a folder is read with what lies below it; links out of it and a missing on
   await mkdir(join(folder, 'dist/assets'), { recursive: true });
   await writeFile(join(folder, 'dist/index.html'), 'x');
   await writeFile(join(folder, 'dist/assets/a.js'), 'y');
+  await mkdir(join(folder, 'dist/.vite'));
+  await writeFile(join(folder, 'dist/.vite/manifest.json'), '{}');
   await writeFile(join(folder, 'secret'), 'z');
   await symlink(join(folder, 'secret'), join(folder, 'dist/assets/b.js'));
   assert.deepEqual([...(await folderSource(join(folder, 'dist'))()).keys()], ['assets/a.js', 'index.html']);

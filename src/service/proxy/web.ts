@@ -44,16 +44,19 @@ export class Web {
     const { log, clock, instruments } = options;
     const limits = () => options.config().limits;
     const origin = (exchange: Exchange): string | undefined => this.#originOf(exchange);
+    const onLimited = (): void => {
+      instruments.rateLimited.of({ listener: 'web' }).value += 1;
+    };
     this.#options = options;
     this.#files = new WebStatic(log);
     this.#links = new WebLinks({ dial: () => this.#dial(), clock, log });
-    this.#api = new WebApi({ links: this.#links, limits, originOf: origin, clock, log });
+    this.#api = new WebApi({ links: this.#links, limits, originOf: origin, onLimited, clock, log });
     this.#sso = new WebSso({
       calls: options.sso,
       limits,
       originOf: origin,
       hasUi: () => options.config().web,
-      onLimited: () => (instruments.rateLimited.of({ listener: 'web' }).value += 1),
+      onLimited,
       log,
     });
     instruments.metrics.gauge('tessera_proxy_web_calls', "Browsers' calls under way.", () => this.#api.count);
