@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
 const top = resolve(import.meta.dirname, '..');
+const folders = ['bin', 'src', 'test', 'bench', 'scripts', 'web/src', 'web/vite.config.ts'];
 const steps: readonly { readonly name: string; readonly command: readonly string[] }[] = [
   { name: 'types', command: ['tsc', '-p', '.'] },
-  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', 'bin', 'src', 'test', 'bench', 'scripts'] },
-  { name: 'format', command: ['oxfmt', '--check', 'bin', 'src', 'test', 'bench', 'scripts'] },
+  { name: 'types of web', command: ['tsc', '-p', 'web'] },
+  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', ...folders] },
+  { name: 'format', command: ['oxfmt', '--check', ...folders] },
   { name: 'dead code', command: ['knip', '--no-progress'] },
   { name: 'proto style', command: ['buf', 'lint'] },
   { name: 'generated code', command: [process.execPath, 'scripts/gen.ts', '--check'] },

@@ -22,7 +22,7 @@ process.exitCode = (await runFiles(files)) ? 0 : 1;
 
 function testFiles(unitOnly: boolean, only: string | undefined): string[] {
   const wholeSystem = /^test\/(interop|cluster)\//;
-  return globSync('{src,test,scripts}/**/*.test.ts', { cwd: top })
+  return globSync('{src,test,scripts,web/src}/**/*.test.ts', { cwd: top })
     .filter((file) => !(unitOnly && wholeSystem.test(file)))
     .filter((file) => only === undefined || file.includes(only))
     .sort((a, b) => Number(wholeSystem.test(a)) - Number(wholeSystem.test(b)) || a.localeCompare(b))

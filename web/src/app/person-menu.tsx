@@ -2,8 +2,8 @@ import { lazy, Suspense, useState, type ReactNode } from 'react';
 import type { Session } from '../api/session.ts';
 import { PersonButton } from './person-button.tsx';
 
-const load = (): Promise<typeof import('./person-menu-list.tsx')> => import('./person-menu-list.tsx');
-const List = lazy(async () => ({ default: (await load()).PersonMenuList }));
+const load = async () => ({ default: (await import('./person-menu-list.tsx')).PersonMenuList });
+const List = lazy(load);
 
 /** Who is signed in, and what they can do about themselves. The menu's code comes when the pointer or the focus is near, so that a first view does without. */
 export function PersonMenu({ session }: { readonly session: Session }): ReactNode {

@@ -3,7 +3,7 @@ import { useDisclosure, useHotkeys } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
-import { useSession } from '../api/session.ts';
+import { useSession, type Session } from '../api/session.ts';
 import { Brand } from './brand.tsx';
 import { placesFor, type Place } from './navigation.ts';
 import { PersonMenu } from './person-menu.tsx';
@@ -30,29 +30,7 @@ export function Shell(): ReactNode {
       <a className="skip-link" href="#main">
         Skip to the page
       </a>
-      <AppShell.Header>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-          <Group gap="sm" wrap="nowrap">
-            <Burger
-              opened={opened}
-              onClick={menu.toggle}
-              hiddenFrom="sm"
-              size="sm"
-              aria-label={opened ? 'Close the navigation' : 'Open the navigation'}
-              aria-expanded={opened}
-            />
-            <Brand />
-            <Badge title="The cluster" variant="default" tt="none" fw={500} visibleFrom="sm" maw={220}>
-              {session.clusterName}
-            </Badge>
-          </Group>
-          <Group gap="xs" wrap="nowrap">
-            <PaletteButton onOpen={() => setPalette(true)} />
-            <ThemeToggle />
-            <PersonMenu session={session} />
-          </Group>
-        </Group>
-      </AppShell.Header>
+      <Header session={session} opened={opened} onToggle={menu.toggle} onPalette={() => setPalette(true)} />
       <AppShell.Navbar p="sm" aria-label="Pages">
         <AppShell.Section grow style={{ overflowY: 'auto' }}>
           <Places title="Work" places={places.filter((place) => place.group === 'Work')} here={pathname} />
@@ -73,6 +51,39 @@ export function Shell(): ReactNode {
         </Suspense>
       )}
     </AppShell>
+  );
+}
+
+function Header(props: {
+  readonly session: Session;
+  readonly opened: boolean;
+  readonly onToggle: () => void;
+  readonly onPalette: () => void;
+}): ReactNode {
+  return (
+    <AppShell.Header>
+      <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+        <Group gap="sm" wrap="nowrap">
+          <Burger
+            opened={props.opened}
+            onClick={props.onToggle}
+            hiddenFrom="sm"
+            size="sm"
+            aria-label={props.opened ? 'Close the navigation' : 'Open the navigation'}
+            aria-expanded={props.opened}
+          />
+          <Brand />
+          <Badge title="The cluster" variant="default" tt="none" fw={500} visibleFrom="sm" maw={220}>
+            {props.session.clusterName}
+          </Badge>
+        </Group>
+        <Group gap="xs" wrap="nowrap">
+          <PaletteButton onOpen={props.onPalette} />
+          <ThemeToggle />
+          <PersonMenu session={props.session} />
+        </Group>
+      </Group>
+    </AppShell.Header>
   );
 }
 

@@ -52,23 +52,14 @@ export function AddFactor(props: {
       centered
     >
       {step === 'name' && (
-        <form onSubmit={submitName}>
-          <Stack gap="md">
-            {begin.isError && <ErrorState error={begin.error} what="It could not be begun" />}
-            <TextInput
-              label="Name"
-              description="To tell it from the others later"
-              placeholder={words.example}
-              data-autofocus
-              maxLength={64}
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-            />
-            <Button type="submit" disabled={name.trim() === ''} loading={begin.isPending}>
-              Continue
-            </Button>
-          </Stack>
-        </form>
+        <NameForm
+          example={words.example}
+          name={name}
+          onName={setName}
+          onSubmit={submitName}
+          busy={begin.isPending}
+          failure={begin.error}
+        />
       )}
       {step === 'proof' && (
         <Stack gap="md">
@@ -78,6 +69,35 @@ export function AddFactor(props: {
       )}
       {step === 'finish' && begin.data !== undefined && <Finish kind={kind} begun={begin.data} onDone={done} />}
     </Modal>
+  );
+}
+
+function NameForm(props: {
+  readonly example: string;
+  readonly name: string;
+  readonly onName: (name: string) => void;
+  readonly onSubmit: (event: FormEvent) => void;
+  readonly busy: boolean;
+  readonly failure: unknown;
+}): ReactNode {
+  return (
+    <form onSubmit={props.onSubmit}>
+      <Stack gap="md">
+        {props.failure !== null && <ErrorState error={props.failure} what="It could not be begun" />}
+        <TextInput
+          label="Name"
+          description="To tell it from the others later"
+          placeholder={props.example}
+          data-autofocus
+          maxLength={64}
+          value={props.name}
+          onChange={(event) => props.onName(event.currentTarget.value)}
+        />
+        <Button type="submit" disabled={props.name.trim() === ''} loading={props.busy}>
+          Continue
+        </Button>
+      </Stack>
+    </form>
   );
 }
 

@@ -1,13 +1,13 @@
 import { useMutation } from '@connectrpc/connect-query';
-import { Button, Group, List, PasswordInput, SegmentedControl, Stack, Text, Title } from '@mantine/core';
-import { IconCircle, IconCircleCheck } from '@tabler/icons-react';
+import { Button, SegmentedControl, Stack, Text, Title } from '@mantine/core';
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { AuthService, type StartInviteResponse } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { canUsePasskeys } from '../../api/passkey.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { OneTimeCodeSetup } from '../../parts/one-time-code-setup.tsx';
 import { enter } from '../sign-in/enter.ts';
-import { isAcceptable, passwordRules } from './password-rules.ts';
+import { PasswordFields } from './password-fields.tsx';
+import { isAcceptable } from './password-rules.ts';
 import { PasskeySetup } from './passkey-setup.tsx';
 
 type Factor = 'otp' | 'webauthn';
@@ -19,7 +19,6 @@ export function InviteForm(props: { readonly token: string; readonly invitation:
   const factors = factorsOf(invitation);
   const [password, setPassword] = useState('');
   const [repeated, setRepeated] = useState('');
-  const [factor, setFactor] = useState<Factor | undefined>(factors[0]);
   const [code, setCode] = useState('');
   const [passkey, setPasskey] = useState('');
   const failure = useRef<HTMLDivElement>(null);
@@ -27,18 +26,13 @@ export function InviteForm(props: { readonly token: string; readonly invitation:
   useEffect(() => {
     if (isError) failure.current?.focus();
   }, [isError]);
-  const hasFactor = factors.length === 0 || code.length === 6 || passkey !== '';
+  const isReady = isAcceptable(password, repeated) && (factors.length === 0 || code.length === 6 || passkey !== '');
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
-    if (!isAcceptable(password, repeated) || !hasFactor) return;
+    if (!isReady) return;
     try {
-      await accept.mutateAsync({
-        token: props.token,
-        password,
-        oneTimeCode: code.length === 6 ? code : '',
-        webauthnResponseJson: passkey,
-        webauthnDeviceName: passkey === '' ? '' : 'passkey',
-      });
+      const device = { webauthnResponseJson: passkey, webauthnDeviceName: passkey === '' ? '' : 'passkey' };
+      await accept.mutateAsync({ token: props.token, password, oneTimeCode: code.length === 6 ? code : '', ...device });
       enter('/web/');
     } catch {
       setCode('');
@@ -59,39 +53,17 @@ export function InviteForm(props: { readonly token: string; readonly invitation:
           onPassword={setPassword}
           onRepeated={setRepeated}
         />
-        {factor !== undefined && (
-          <Stack gap="sm">
-            <Title order={2}>Second factor</Title>
-            {factors.length > 1 && (
-              <SegmentedControl
-                fullWidth
-                aria-label="Kind of second factor"
-                value={factor}
-                onChange={(value) => setFactor(value === 'webauthn' ? 'webauthn' : 'otp')}
-                data={[
-                  { value: 'otp', label: 'Authenticator app' },
-                  { value: 'webauthn', label: 'Passkey' },
-                ]}
-              />
-            )}
-            {factor === 'otp' && <OneTimeCodeSetup uri={invitation.oneTimeCodeUri} code={code} onCode={setCode} />}
-            {factor === 'webauthn' && (
-              <PasskeySetup optionsJson={invitation.webauthnOptionsJson} done={passkey !== ''} onDone={setPasskey} />
-            )}
-            {factors.length > 1 && (
-              <Text size="xs" c="dimmed">
-                One is enough; with both you can still sign in when one is lost.
-              </Text>
-            )}
-          </Stack>
+        {factors.length > 0 && (
+          <FactorFields
+            invitation={invitation}
+            factors={factors}
+            code={code}
+            onCode={setCode}
+            hasPasskey={passkey !== ''}
+            onPasskey={setPasskey}
+          />
         )}
-        <Button
-          type="submit"
-          size="md"
-          fullWidth
-          loading={accept.isPending}
-          disabled={!isAcceptable(password, repeated) || !hasFactor}
-        >
+        <Button type="submit" size="md" fullWidth loading={accept.isPending} disabled={!isReady}>
           {invitation.kind === 'reset' ? 'Save and sign in' : 'Finish and sign in'}
         </Button>
       </Stack>
@@ -99,54 +71,46 @@ export function InviteForm(props: { readonly token: string; readonly invitation:
   );
 }
 
-function PasswordFields(props: {
-  readonly user: string;
-  readonly password: string;
-  readonly repeated: string;
-  readonly onPassword: (value: string) => void;
-  readonly onRepeated: (value: string) => void;
+function FactorFields(props: {
+  readonly invitation: StartInviteResponse;
+  readonly factors: readonly Factor[];
+  readonly code: string;
+  readonly onCode: (digits: string) => void;
+  readonly hasPasskey: boolean;
+  readonly onPasskey: (responseJson: string) => void;
 }): ReactNode {
+  const [factor, setFactor] = useState(props.factors[0]);
+  const choice = props.factors.length > 1;
   return (
     <Stack gap="sm">
-      <Title order={2}>Password</Title>
-      {/* For password managers, which keep a password under the name beside it. */}
-      <input type="text" name="username" autoComplete="username" value={props.user} readOnly hidden />
-      <PasswordInput
-        label="New password"
-        autoComplete="new-password"
-        aria-describedby="password-rules"
-        autoFocus
-        value={props.password}
-        onChange={(event) => props.onPassword(event.currentTarget.value)}
-      />
-      <PasswordInput
-        label="Once more"
-        autoComplete="new-password"
-        value={props.repeated}
-        onChange={(event) => props.onRepeated(event.currentTarget.value)}
-      />
-      <List id="password-rules" listStyleType="none" size="sm" spacing={4} aria-live="polite">
-        {passwordRules(props.password, props.repeated).map((rule) => (
-          <List.Item key={rule.text} c={rule.met ? 'bright' : 'dimmed'}>
-            <Group gap={6} wrap="nowrap" align="flex-start">
-              {rule.met ? (
-                <IconCircleCheck
-                  size={16}
-                  color="var(--mantine-color-green-text)"
-                  style={{ flexShrink: 0, marginTop: 3 }}
-                  aria-hidden
-                />
-              ) : (
-                <IconCircle size={16} style={{ flexShrink: 0, marginTop: 3 }} aria-hidden />
-              )}
-              <span>
-                {rule.text}
-                <span className="visually-hidden">{rule.met ? ': met' : ': not yet'}</span>
-              </span>
-            </Group>
-          </List.Item>
-        ))}
-      </List>
+      <Title order={2}>Second factor</Title>
+      {choice && (
+        <SegmentedControl
+          fullWidth
+          aria-label="Kind of second factor"
+          value={factor ?? 'otp'}
+          onChange={(value) => setFactor(value === 'webauthn' ? 'webauthn' : 'otp')}
+          data={[
+            { value: 'otp', label: 'Authenticator app' },
+            { value: 'webauthn', label: 'Passkey' },
+          ]}
+        />
+      )}
+      {factor === 'otp' && (
+        <OneTimeCodeSetup uri={props.invitation.oneTimeCodeUri} code={props.code} onCode={props.onCode} />
+      )}
+      {factor === 'webauthn' && (
+        <PasskeySetup
+          optionsJson={props.invitation.webauthnOptionsJson}
+          done={props.hasPasskey}
+          onDone={props.onPasskey}
+        />
+      )}
+      {choice && (
+        <Text size="xs" c="dimmed">
+          One is enough; with both you can still sign in when one is lost.
+        </Text>
+      )}
     </Stack>
   );
 }

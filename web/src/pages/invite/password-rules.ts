@@ -7,7 +7,7 @@ const MOST = 128;
 
 /** Every rule with whether `password` keeps it. Characters are Unicode code points, as the server counts them. */
 export function passwordRules(password: string, repeated: string): readonly Rule[] {
-  const length = [...password].length;
+  const length = Array.from(password).length;
   return [
     { text: `At least ${LEAST} characters; a few words are easier than symbols`, met: length >= LEAST },
     ...(length > MOST ? [{ text: `At most ${MOST} characters`, met: false }] : []),

@@ -13,20 +13,20 @@ export function LocalForm(props: {
   readonly onAttempt: (attempt: Attempt) => void;
 }): ReactNode {
   const begin = useMutation(AuthService.method.beginWebSignIn);
-  const [user, setUser] = useState('');
+  const [typed, setUser] = useState('');
+  const user = typed.trim();
   const [password, setPassword] = useState('');
   const passwordField = useRef<HTMLInputElement>(null);
   const { isError } = begin;
-  // After a refusal the password is empty and next to be typed.
   useEffect(() => {
-    if (isError) passwordField.current?.focus();
-  }, [isError]);
+    if (begin.isError) passwordField.current?.focus();
+  }, [begin.isError]);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     try {
-      const begun = await begin.mutateAsync({ user: user.trim(), password });
+      const begun = await begin.mutateAsync({ user, password });
       if (begun.signedIn) enter(props.next);
-      else props.onAttempt({ user: user.trim(), ...begun });
+      else props.onAttempt({ user, ...begun });
     } catch {
       setPassword('');
     }
@@ -34,7 +34,7 @@ export function LocalForm(props: {
   return (
     <form onSubmit={(event) => void submit(event)}>
       <Stack gap="sm">
-        {isError && <ErrorState error={begin.error} what="You are not signed in" />}
+        {begin.isError && <ErrorState error={begin.error} what="You are not signed in" />}
         <TextInput
           label="User name"
           name="username"
@@ -43,8 +43,7 @@ export function LocalForm(props: {
           spellCheck={false}
           autoFocus={props.prominent}
           required
-          withAsterisk={false}
-          value={user}
+          value={typed}
           onChange={(event) => setUser(event.currentTarget.value)}
         />
         <PasswordInput
@@ -53,14 +52,12 @@ export function LocalForm(props: {
           name="password"
           autoComplete="current-password"
           required
-          withAsterisk={false}
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
         />
         <Button
           type="submit"
           size="md"
-          fullWidth
           mt="xs"
           variant={props.prominent ? 'filled' : 'default'}
           loading={begin.isPending}

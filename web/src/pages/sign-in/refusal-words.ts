@@ -7,12 +7,28 @@ const KNOWN: { readonly [code: string]: Words } = {
     title: 'You are known there, but have no access here',
     text: 'Your groups at the provider give you no role in this cluster. Ask an administrator which group you need.',
   },
-  SSO_EXPIRED: { title: 'That took too long', text: 'The sign-in was open for more than ten minutes. Begin again.' },
-  USER_LOCKED: {
-    title: 'Your account is locked',
-    text: 'An administrator has locked it. Ask them why, and when it ends.',
+  SSO_EXPIRED: {
+    title: 'That took too long',
+    text: 'The sign-in was open for too long, or was used already. Begin again.',
   },
-  LIMIT_REACHED: { title: 'Too many attempts', text: 'Wait a few minutes, then begin again.' },
+  SSO_OTHER_BROWSER: {
+    title: 'That was begun in another browser',
+    text: 'A sign-in must end in the browser that began it. Begin again here.',
+  },
+  SSO_NAME_TAKEN: {
+    title: 'Your user name belongs to somebody else here',
+    text: 'Another person of this cluster has the same name. Ask an administrator.',
+  },
+  SSO_EMAIL_UNVERIFIED: {
+    title: 'Your address is not confirmed there',
+    text: 'The provider does not say that your e-mail address is yours. Confirm it there, then begin again.',
+  },
+  SSO_GROUPS_OVERAGE: {
+    title: 'The provider left out your groups',
+    text: 'You are in too many of them. An administrator has to change what the provider sends.',
+  },
+  SSO_BUSY: { title: 'Too many people sign in just now', text: 'Wait a minute, then begin again.' },
+  LOCKED: { title: 'Your account is locked', text: 'An administrator has locked it. Ask them why, and when it ends.' },
 };
 
 /** Words for a code; a code that is not known (anybody can write one into the address) is shown only when it has a code's form. */
