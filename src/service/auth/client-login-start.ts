@@ -24,7 +24,7 @@ import { guessed } from './code-guesses.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { limited } from './sign-in.ts';
-import { beginSso } from './sso-begin.ts';
+import { beginSso, unknownConnector } from './sso-begin.ts';
 
 /**
  * tsh by way of a browser: at a provider, approved by a person who is signed in at the web UI, or a second factor that only a browser can show. What comes back is sealed for a key of
@@ -167,9 +167,7 @@ async function connectorOf(name: string, context: AuthContext): Promise<Connecto
     const found = await context.records.read(kind, name);
     if (found !== undefined) return found.resource;
   }
-  throw new ConfigError([
-    `connector ${JSON.stringify(name.slice(0, 64))} does not exist; tsh login without --auth takes the cluster's own way`,
-  ]);
+  throw unknownConnector(name);
 }
 
 async function webAddress(context: AuthContext): Promise<string> {
