@@ -6,13 +6,20 @@ import { gzipSync } from 'node:zlib';
 
 const top = resolve(import.meta.dirname, '..');
 const dist = join(top, 'web/dist');
+/** Of script, gzip, before a page is seen for the first time. */
+const BUDGET_KILOBYTES = 250;
 const sources = ['web/src/**/*', 'web/public/**/*', 'web/*.{ts,json,html}', 'gen/**/*.ts', 'package-lock.json'];
 
 if (import.meta.main) {
   const built = await buildWeb({ force: process.argv.includes('--force') });
   process.stderr.write(`${built ? 'built' : 'up to date'}: web/dist\n`);
-  for (const { page, kilobytes } of firstViews())
+  for (const { page, kilobytes } of firstViews()) {
     process.stdout.write(`${page}: ${kilobytes.toFixed(1)} KB of script (gzip)\n`);
+    if (kilobytes > BUDGET_KILOBYTES) {
+      process.stderr.write(`${page}: its first view is above the budget of ${BUDGET_KILOBYTES} KB\n`);
+      process.exitCode = 1;
+    }
+  }
 }
 
 /** Builds the web UI into web/dist when something is newer than it, or always with `force`; tells whether it did. Progress goes to stderr. Throws when the build fails. */

@@ -24,7 +24,10 @@ export default defineConfig({
           groups: [
             { name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// },
             { name: 'floating', test: /node_modules\/@floating-ui\// },
-            { name: 'data', test: /(node_modules\/(@tanstack|@connectrpc|@bufbuild)\/|\/gen\/)/ },
+            {
+              name: 'data',
+              test: /(node_modules\/(@tanstack\/(?!react-virtual|virtual-core)|@connectrpc\/|@bufbuild\/)|\/gen\/)/,
+            },
           ],
         },
       },

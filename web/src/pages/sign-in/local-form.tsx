@@ -14,7 +14,6 @@ export function LocalForm(props: {
 }): ReactNode {
   const begin = useMutation(AuthService.method.beginWebSignIn);
   const [typed, setUser] = useState('');
-  const user = typed.trim();
   const [password, setPassword] = useState('');
   const passwordField = useRef<HTMLInputElement>(null);
   const { isError } = begin;
@@ -23,6 +22,7 @@ export function LocalForm(props: {
   }, [begin.isError]);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
+    const user = typed.trim();
     try {
       const begun = await begin.mutateAsync({ user, password });
       if (begun.signedIn) enter(props.next);
@@ -40,7 +40,6 @@ export function LocalForm(props: {
           name="username"
           autoComplete="username webauthn"
           autoCapitalize="none"
-          spellCheck={false}
           autoFocus={props.prominent}
           required
           value={typed}
