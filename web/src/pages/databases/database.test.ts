@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { choiceWords, databasesOf, healthMessage, labelsIn, onlyOf, selectDatabases, serversOf } from './database.ts';
+import { listFiltersOf, listSearchOf, withLabel } from './list-filters.ts';
+import {
+  bestHealth,
+  choiceWords,
+  databasesOf,
+  healthMessage,
+  labelsIn,
+  onlyOf,
+  selectDatabases,
+  serversOf,
+} from './database.ts';
 
 const answer = (name: string, more: object = {}, labels: object = {}) => ({
   json: JSON.stringify({
@@ -66,5 +76,17 @@ test('health as agents tell it', () => {
     ],
   );
   assert.equal(healthMessage(servers), 'no route');
+  assert.deepEqual(
+    [bestHealth(servers), bestHealth([]), bestHealth(servers.slice(1))],
+    ['unhealthy', undefined, 'unknown'],
+  );
   assert.equal(healthMessage([...servers, ...serversOf([server('healthy')])]), '');
+});
+
+test('the list’s filters stand in the address', () => {
+  const filters = { search: 'a b', labels: ['env=prod', 'x=1,2'], protocol: 'mysql' };
+  assert.deepEqual(listFiltersOf(listSearchOf(filters)), filters);
+  assert.deepEqual(listSearchOf({ search: '', labels: [], protocol: '' }), {});
+  assert.deepEqual(listFiltersOf({ q: 42, labels: 'x', protocol: {} }), { search: '42', labels: [], protocol: '' });
+  assert.deepEqual(withLabel(withLabel(filters, 'a=b'), 'env=prod').labels, ['x=1,2', 'a=b']);
 });

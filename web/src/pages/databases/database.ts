@@ -85,6 +85,13 @@ export function healthMessage(servers: readonly Server[]): string {
   return servers.find(({ message }) => message !== '')?.message ?? '';
 }
 
+/** The best that agents tell; undefined when none serves it. */
+export function bestHealth(servers: readonly Server[]): string | undefined {
+  return (
+    ['healthy', 'unhealthy'].find((health) => servers.some((server) => server.health === health)) ?? servers[0]?.health
+  );
+}
+
 /** What the address says of the list. */
 export type ListFilters = { readonly search: string; readonly labels: readonly string[]; readonly protocol: string };
 

@@ -94,8 +94,7 @@ function Where({ session }: { readonly session: LiveSession }): ReactNode {
             {', '}
             <VisibleText text={session.databaseName} />
           </>
-        )}{' '}
-        since <Time value={session.started} />
+        )}
       </Text>
     </Box>
   );
@@ -136,7 +135,8 @@ function Now({ session }: { readonly session: LiveSession }): ReactNode {
         </div>
       )}
       <Text size="xs" c="dimmed">
-        {countWords(session.statements)} {session.statements === 1n ? 'statement' : 'statements'}, {received} received
+        {countWords(session.statements)} {session.statements === 1n ? 'statement' : 'statements'}, {received} received,
+        began <Time value={session.started} />
       </Text>
     </Box>
   );
