@@ -51,7 +51,7 @@ export function ruleProblem(rule: MappingRule): string | undefined {
   if (pattern.kind === 'invalid') return pattern.problem ?? 'not a regular expression';
   const groups = captures(pattern, '')?.groups ?? 0;
   for (const role of rule.roles) {
-    const beyond = [...role.matchAll(GROUP)].find((found) => groupOf(found) > groups);
+    const beyond = [...role.matchAll(GROUP)].find((found) => groupOf(found) < 1 || groupOf(found) > groups);
     if (beyond !== undefined)
       return `role ${JSON.stringify(role)} asks for group ${groupOf(beyond)}, the value ${JSON.stringify(rule.value)} has ${groups}`;
     if (/[$*^{}]/.test(role.replaceAll(GROUP, ''))) return `role ${JSON.stringify(role)} is not a name`;

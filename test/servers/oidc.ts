@@ -94,13 +94,13 @@ function configurationOf(options: OidcServerOptions, people: ReadonlyMap<string,
       return person === undefined ? undefined : { accountId: id, claims: () => Promise.resolve(claimsOf(id, person)) };
     },
     cookies: { keys: ['test'] },
-    ttl: { Interaction: 600, Session: 3600, Grant: 3600 },
+    ttl: { AccessToken: 600, IdToken: 600, Interaction: 600, Session: 3600, Grant: 3600 },
   };
 }
 
 function claimsOf(id: string, person: OidcPerson): object {
   return {
-    sub: `subject-of-${id}`,
+    sub: id,
     preferred_username: id,
     name: person.name ?? id,
     email: person.email ?? `${id}@example.com`,
