@@ -99,7 +99,8 @@ const nameMayBeOpen: { readonly [P in DatabaseProtocol]: boolean } = {
   sqlserver: false,
 };
 
-function enforced(database: Database, wanted: Wanted): Wanted {
+/** What of it counts: an open database name is not asked about where a connection may be without one. */
+export function enforced(database: Database, wanted: Wanted): Wanted {
   const open = wanted.databaseName === '' && nameMayBeOpen[database.spec.protocol];
   return { databaseUser: wanted.databaseUser, databaseName: open ? undefined : wanted.databaseName };
 }

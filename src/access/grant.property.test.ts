@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { UserIdentity } from '../resource/identity.ts';
 import { parseResourceOf } from '../resource/parse.ts';
 import type { Role } from '../resource/resource.ts';
+import { explainAccess } from './explain.ts';
 import { authorize, Grant } from './grant.ts';
 import { allowedOn, resolveRoute } from './reach.ts';
 
@@ -189,6 +190,27 @@ test('what resolveRoute fills in is allowed, and allowedOn is never blind to a g
     }),
     { numRuns: 1500 },
   );
+});
+
+test('an explanation says what authorize decides, and its verdicts of single roles add up to it', () => {
+  const verdicts = new Set<string>();
+  fc.assert(
+    fc.property(world, fc.boolean(), (one, named) => {
+      const { parsed, identity, database, decide } = build(one);
+      const wanted = { databaseUser: one.user, databaseName: one.name };
+      const { allowed, reasons, roles } = explainAccess(identity, parsed, database, wanted);
+      assert.equal(allowed, decide(one.user, one.name));
+      const says = (verdict: string): boolean => roles.some((role) => role.verdict === verdict);
+      assert.equal(allowed, says('allows') && !says('denies'));
+      assert.notEqual(reasons.length, 0);
+      for (const { verdict } of roles) verdicts.add(verdict);
+      // Without a user and a name it is what lists show.
+      const open = explainAccess(identity, parsed, database, named ? { databaseUser: undefined } : {});
+      assert.equal(open.allowed, allowedOn(identity, parsed, database) !== undefined);
+    }),
+    { numRuns: 1500 },
+  );
+  assert.deepEqual([...verdicts].toSorted(), ['allows', 'denies', 'labels do not match', 'name not allowed', 'user not allowed']); // prettier-ignore
 });
 
 test('a denying role never opens anything', () => {

@@ -97,6 +97,7 @@ export const PERMISSIONS = {
   explainAccess: administration(() => [
     { resource: 'role', verbs: ['read', 'readnosecrets'] },
     { resource: 'user', verbs: ['read', 'readnosecrets'] },
+    { resource: 'db', verbs: ['list'] },
   ]),
   startSsoTest: administration(() => [
     { resource: 'auth_connector', verbs: ['create'] },
