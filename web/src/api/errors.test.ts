@@ -41,6 +41,14 @@ test('every kind of error has something to do next', () => {
   }
 });
 
+test('roles are blamed only for what roles refuse', () => {
+  const denied = (code: string) =>
+    toSentences(new ConnectError('no', Code.PermissionDenied, { 'tessera-code': code }), 'no').next;
+  assert.match(denied('ACCESS_DENIED'), /roles/);
+  assert.doesNotMatch(denied('SIGN_IN_OVER'), /roles/);
+  assert.match(denied('LOCKED'), /lock/);
+});
+
 test('what is no error of a call still becomes sentences', () => {
   assert.equal(toSentences(new TypeError('x is not a function'), 'The page failed').why, 'X is not a function.');
   assert.equal(toSentences(undefined, 'The page failed').what, 'The page failed.');

@@ -19,12 +19,13 @@ export function toSentences(error: unknown, what: string): Sentences {
   if (error instanceof PageError)
     return { what: sentence(what), why: error.message, next: error.next, code: error.code, retryable: true };
   const connect = ConnectError.from(error);
-  const words = WORDS[connect.code] ?? UNKNOWN;
+  const code = codeOf(connect);
+  const words = BY_CODE.get(code) ?? WORDS[connect.code] ?? UNKNOWN;
   return {
     what: sentence(what),
     why: sentence(words.why ?? connect.rawMessage),
     next: words.next,
-    code: codeOf(connect),
+    code,
     retryable: words.retryable ?? false,
   };
 }
@@ -56,9 +57,15 @@ type Words = { readonly why?: string; readonly next: string; readonly retryable?
 
 const UNKNOWN: Words = { next: 'Try again. If it stays, tell your administrator the code below.', retryable: true };
 
+/** Where the server's own code says more than the kind of the error; src/service/auth/gate.ts. */
+const BY_CODE: ReadonlyMap<string, Words> = new Map([
+  ['ACCESS_DENIED', { next: 'Your roles do not allow this. An administrator can change them.' }],
+  ['LOCKED', { next: 'An administrator set this lock; ask them why, and when it ends.' }],
+]);
+
 const WORDS: { readonly [code in Code]?: Words } = {
   [Code.Unauthenticated]: { next: 'Check what you entered and try again.' },
-  [Code.PermissionDenied]: { next: 'Your roles do not allow this. An administrator can change them.' },
+  [Code.PermissionDenied]: { next: 'If it should work, ask an administrator.' },
   [Code.InvalidArgument]: { next: 'Correct it and try again.' },
   [Code.NotFound]: { next: 'It may have been removed meanwhile.' },
   [Code.AlreadyExists]: { next: 'Choose another name, or edit what is there.' },

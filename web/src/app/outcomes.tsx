@@ -18,6 +18,10 @@ export function PageFailure({ error, reset }: ErrorComponentProps): ReactNode {
   return (
     <Container size="sm" p="md" mt="xl">
       <ErrorState error={error} what="This page could not be shown" onRetry={reset} />
+      {/* A full load, not a route: whatever is broken here is left behind. */}
+      <Anchor href="/web/login" size="sm" mt="md" display="inline-block">
+        Sign in anew
+      </Anchor>
     </Container>
   );
 }

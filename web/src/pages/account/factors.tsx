@@ -13,7 +13,8 @@ import { RemoveFactor } from './remove-factor.tsx';
 /** The person's second factors: what they have, add one, remove one. */
 export function Factors(): ReactNode {
   const list = useQuery(AuthService.method.listMfaDevices, {});
-  const [adding, setAdding] = useState<Kind>();
+  // tsh opens this page with ?add=passkey, as only a browser can make one.
+  const [adding, setAdding] = useState(wishedKind);
   const [removing, setRemoving] = useState<MfaDevice>();
   const devices = list.data?.devices ?? [];
   const changed = (): void => {
@@ -49,7 +50,7 @@ export function Factors(): ReactNode {
           )}
         </Stack>
       )}
-      {adding !== undefined && (
+      {adding !== undefined && list.isSuccess && (
         <AddFactor
           kind={adding}
           needsProof={devices.length > 0}
@@ -67,6 +68,12 @@ export function Factors(): ReactNode {
       )}
     </Card>
   );
+}
+
+function wishedKind(): Kind | undefined {
+  const wish = new URLSearchParams(window.location.search).get('add');
+  if (wish === 'passkey' && canUsePasskeys()) return 'webauthn';
+  return wish === 'otp' ? 'otp' : undefined;
 }
 
 function AddMenu(props: { readonly onPick: (kind: Kind) => void; readonly disabled: boolean }): ReactNode {
