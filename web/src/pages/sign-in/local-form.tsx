@@ -16,7 +16,6 @@ export function LocalForm(props: {
   const [typed, setUser] = useState('');
   const [password, setPassword] = useState('');
   const passwordField = useRef<HTMLInputElement>(null);
-  const { isError } = begin;
   useEffect(() => {
     if (begin.isError) passwordField.current?.focus();
   }, [begin.isError]);
