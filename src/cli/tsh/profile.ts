@@ -23,6 +23,8 @@ export type Profile = {
   readonly user: string;
   readonly cluster: string;
   readonly roles: readonly string[];
+  /** How the person signed in: `local` or a connector's name; what the next sign-in takes. Absent: the cluster's own way. */
+  readonly auth?: string;
 };
 
 /** A key pair of a person: PEM certificate, PKCS#8 PEM key, and the certificate read. */
@@ -228,7 +230,14 @@ function parseProfile(text: string, path: string): Profile {
       `remove it and sign in again: rm ${path}`,
     );
   }
-  return { proxy, user, cluster, roles: Array.isArray(roles) ? roles.map(String) : [] };
+  const auth = values.get('auth');
+  return {
+    proxy,
+    user,
+    cluster,
+    roles: Array.isArray(roles) ? roles.map(String) : [],
+    ...(typeof auth === 'string' ? { auth } : {}),
+  };
 }
 
 function entries(folder: string): string[] {

@@ -1,10 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { fromJsonString } from '@bufbuild/protobuf';
-import {
-  PollClientLoginResponse_State as PollState,
-  SignInResponseSchema,
-  type SignInResponse,
-} from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import type { PollClientLoginResponse_State as PollState } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { SignInResponseSchema, type SignInResponse } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { openSealed, sealContext } from '../../pki/client-seal.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { newKeys } from './auth.fixture.ts';
