@@ -45,7 +45,7 @@ export async function startOidc(options: OidcServerOptions): Promise<OidcServer>
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const people = new Map(Object.entries(options.people));
   const Provider = await loadProvider();
-  const provider = new Provider(issuer, configurationOf(options, people));
+  const provider = await quietly(() => new Provider(issuer, configurationOf(options, people)));
   const handle = provider.callback();
   server.on('request', (request, response) => {
     if (request.url?.startsWith(PAGE) !== true) return void handle(request, response);
@@ -221,17 +221,22 @@ type Provider = {
 };
 
 async function loadProvider(): Promise<new (issuer: string, configuration: object) => Provider> {
-  const silenced = console.warn;
-  // It warns of every version of Node but one.
+  const name: string = 'oidc-provider';
+  const module = await quietly(
+    () => import(name) as Promise<{ readonly default: new (issuer: string, configuration: object) => Provider }>,
+  );
+  return module.default;
+}
+
+/** It warns of every version of Node but one, and of what a test has and a product must not. */
+async function quietly<T>(work: () => T | Promise<T>): Promise<T> {
+  const { warn, info } = console;
   console.warn = () => {};
+  console.info = () => {};
   try {
-    const name: string = 'oidc-provider';
-    const module = (await import(name)) as {
-      readonly default: new (issuer: string, configuration: object) => Provider;
-    };
-    return module.default;
+    return await work();
   } finally {
-    console.warn = silenced;
+    Object.assign(console, { warn, info });
   }
 }
 

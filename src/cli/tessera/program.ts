@@ -12,6 +12,7 @@ import type { LockOptions } from './lock.ts';
 import { addPeopleCommands } from './people-program.ts';
 import { addResourceCommands } from './resource-program.ts';
 import { addServiceCommands } from './service-program.ts';
+import type { SsoTestOptions } from './sso-test.ts';
 import { addSessionCommands } from './session-program.ts';
 
 /** What a group of commands needs to add itself. */
@@ -52,6 +53,7 @@ export function tesseraProgram(io: Io, outcome: { code: number }): Command {
   addLock(program, context);
   addAuth(program, context);
   addAudit(program, context);
+  addSso(program, context);
   const db = examples(
     program.command('db').description('databases of the cluster').helpCommand(false),
     'tessera db ls',
@@ -69,6 +71,30 @@ export function tesseraProgram(io: Io, outcome: { code: number }): Command {
     'tessera db ls --format=json',
   );
   return program;
+}
+
+function addSso(program: Command, { io, globals, act }: Context): void {
+  const sso = examples(
+    program.command('sso').description('single sign-on').helpCommand(false),
+    'tessera sso test connector.yaml',
+  );
+  examples(
+    sso
+      .command('test')
+      .description('try a sign-in at a provider: each step and rule is shown, nobody is signed in')
+      .argument('<connector>', 'YAML file, - for stdin, or a connector of the cluster as kind/name')
+      .addOption(formatOption())
+      .addOption(
+        new Option('--browser <way>', 'auto: open the browser when there is one; none: only print the link')
+          .choices(['auto', 'none'])
+          .default('auto'),
+      )
+      .action(async (connector: string, options: SsoTestOptions) =>
+        act((await import('./sso-test.ts')).testSso(io, globals(), connector, options)),
+      ),
+    'tessera sso test connector.yaml',
+    'tessera sso test oidc/corp --browser=none --format=json',
+  );
 }
 
 function addLock(program: Command, { io, globals, act }: Context): void {

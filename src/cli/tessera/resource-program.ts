@@ -11,7 +11,7 @@ export function addResourceCommands(program: Command, { io, globals, act }: Cont
       .description('print resources as documents that create reads back')
       .argument(
         '<what>',
-        'kind, kind/name, several with commas, or all; kinds: user role db token lock cluster_auth_preference db_server proxy_server',
+        'kind, kind/name, several with commas, or all; kinds: user role db token lock cluster_auth_preference oidc saml github db_server proxy_server',
       )
       .addOption(formatOption('yaml'))
       .action(async (what: string, options: { format: Format }) =>

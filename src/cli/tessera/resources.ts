@@ -10,7 +10,7 @@ import type { Globals } from './admin.ts';
 import { withAuth } from './admin.ts';
 import { labelsAt, parseJson, textAt } from './json.ts';
 
-const KINDS = ['user', 'role', 'db', 'token', 'lock', 'cluster_auth_preference'] as const;
+const KINDS = ['user', 'role', 'db', 'token', 'lock', 'cluster_auth_preference', 'oidc', 'saml', 'github'] as const;
 /** Kinds that a person may write. */
 export const WRITABLE: ReadonlySet<string> = new Set(KINDS);
 /** Those, and what services tell of themselves. */

@@ -5,7 +5,7 @@ import type {
   StartInviteRequest,
 } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { auditEvent } from '../../audit/event.ts';
-import { LoginError, StorageError } from '../../errors.ts';
+import { ConfigError, LoginError, StorageError } from '../../errors.ts';
 import { parseResourceOf } from '../../resource/parse.ts';
 import type { User } from '../../resource/resource.ts';
 import { removeCredentials } from '../../sso/local/credentials.ts';
@@ -102,6 +102,7 @@ export async function addUser(request: AddUserRequest, { caller, context }: Call
 
 export async function resetUser(request: ResetUserRequest, { caller, context }: Pick<Call, 'caller' | 'context'>) {
   await requireUser(request.user, context);
+  await refuseProviders(request.user, context);
   const reset = await makeLink(request.user, 'reset', request.ttlSeconds, { caller, context });
   // Whoever has the old password, an old device or a browser that is signed in must not be able to go on with it.
   await removeCredentials(context.store, request.user);
@@ -152,6 +153,15 @@ async function makeLink(
 
 async function requireUser(name: string, context: AuthContext): Promise<void> {
   if ((await context.records.read('user', name)) === undefined) throw userDoesNotExist(name);
+}
+
+// A password of their own would let them in after the provider did not.
+async function refuseProviders(name: string, context: AuthContext): Promise<void> {
+  const connector = (await context.records.read('user', name))?.resource.spec.created_by?.connector;
+  if (connector !== undefined)
+    throw new ConfigError([
+      `user ${name} signs in at ${connector.type}/${connector.id}, which resets passwords; "tessera rm user/${name}" forgets their second factors, and the next sign-in makes the user anew`,
+    ]);
 }
 
 function userDoesNotExist(name: string): LoginError {

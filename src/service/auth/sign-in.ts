@@ -147,8 +147,10 @@ async function proved(
     throw signInRefusal();
   }
   const user = (await context.records.read('user', name))?.resource;
-  if (user !== undefined) return { user, mfa: outcome.mfa };
-  await refused(name, address, 'user has no record', context);
+  // The person of a provider proves who they are there.
+  if (user !== undefined && user.spec.created_by?.connector === undefined) return { user, mfa: outcome.mfa };
+  const reason = user === undefined ? 'user has no record' : 'user signs in at a provider';
+  await refused(name, address, reason, context);
   throw signInRefusal();
 }
 
