@@ -121,7 +121,7 @@ function sql(directory: string, text: string): void {
 const stored = [
   { ei: 0, time: '2026-01-01T00:00:00.000Z', user: 'alice', db_service: 'orders', db_query: 'SELECT * FROM accounts WHERE name = \'O\'\'Brien\'' },
   { ei: 1, time: '2026-01-01T12:00:00.000Z', user: 'bob', db_service: 'orders', db_query: 'delete from "Größe" -- 100%' },
-  { ei: 2, time: '2026-01-01T12:00:00.000Z', user: 'alice', db_service: 'billing', event: 'db.session.end', code: 'TDB01I', reason: 'client closed' },
+  { ei: 2, time: '2026-01-01T12:00:00.000Z', user: 'alice', db_service: 'billing', sid: 'c31c3969-39fc-4ce4-8cd6-683fa188e002', event: 'db.session.end', code: 'TDB01I', reason: 'client closed' },
   { ei: 3, time: '2026-01-02T00:00:00.000Z', user: 'alice', db_service: 'orders', db_query: 'insert into t values ($1)', db_query_parameters: ['needle in parameters', 4711] },
   { ei: 4, time: '2026-01-03T00:00:00.000Z', user: 'carol', db_service: 'orders', event: 'db.session.start', code: 'TDB00W', error: 'access denied', db_query: undefined },
 ]; // prettier-ignore
@@ -133,6 +133,10 @@ const searches: { name: string; request: SearchRequest; want: number[] }[] = [
   { name: 'an offset of the time zone counts', request: { from: '2026-01-01T14:00:00+02:00', to: '2026-01-02' }, want: [1, 2] },
   { name: 'user', request: { user: 'alice' }, want: [0, 2, 3] },
   { name: 'user and database', request: { user: 'alice', database: 'orders' }, want: [0, 3] },
+  { name: 'session', request: { session: 'c31c3969-39fc-4ce4-8cd6-683fa188e002' }, want: [2] },
+  { name: 'session and user of another', request: { session: 'c31c3969-39fc-4ce4-8cd6-683fa188e002', user: 'bob' }, want: [] },
+  { name: 'a session that is not there', request: { session: 'x' }, want: [] },
+  { name: 'a name of another kind is not mixed up', request: { user: 'orders' }, want: [] },
   { name: 'event by name', request: { events: ['db.session.end'] }, want: [2] },
   { name: 'event by code', request: { events: ['TDB00W'] }, want: [4] },
   { name: 'any of several events', request: { events: ['db.session.end', 'TDB00W'] }, want: [2, 4] },
