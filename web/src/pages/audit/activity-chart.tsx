@@ -4,7 +4,7 @@ import { useEffect, useState, type KeyboardEvent, type PointerEvent, type ReactN
 import { printTime } from '../../parts/events/figures.ts';
 import { countWords } from '../../parts/time-words.ts';
 import classes from './audit.module.css';
-import { type Bar, type Brush, brushOf, brushSpan, heightOf, moveEdge, ticksOf, topOf } from './chart.ts';
+import { type Bar, type Brush, brushOf, brushSpan, heightsOf, moveEdge, ticksOf, topOf } from './chart.ts';
 
 const HEIGHT = 84;
 const AXIS = 20;
@@ -143,8 +143,7 @@ function BarShape(props: {
   readonly top: number;
 }): ReactNode {
   const { bar, x, width, top } = props;
-  const full = heightOf(bar.count, top, HEIGHT - 4);
-  const bad = Math.min(full, heightOf(bar.refused, top, HEIGHT - 4));
+  const { all: full, refused: bad } = heightsOf(bar, top, HEIGHT - 4);
   const gap = width > 4 ? 1 : 0;
   return (
     <g>
@@ -229,7 +228,9 @@ function Figures({ bars, onSpan }: ChartProps): ReactNode {
             <Table.Th>To</Table.Th>
             <Table.Th>Events</Table.Th>
             <Table.Th>Refused or failed</Table.Th>
-            <Table.Th aria-label="Show" />
+            <Table.Th>
+              <span className="visually-hidden">Show</span>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

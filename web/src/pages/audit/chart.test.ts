@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEvent } from '../../parts/events/event.ts';
-import { barsOf, brushOf, brushSpan, edgeAt, heightOf, moveEdge, ticksOf, topOf } from './chart.ts';
+import { barsOf, brushOf, brushSpan, edgeAt, heightsOf, moveEdge, ticksOf, topOf } from './chart.ts';
 import { EMPTY_TAIL, joined, MOST_SHOWN, MOST_WAITING, tailReducer } from './tail.ts';
 
 const bars = barsOf(
@@ -24,7 +24,11 @@ test('bars join, and never hold more refusals than events', () => {
   );
   assert.equal(topOf(bars), 20);
   assert.equal(topOf([]), 1);
-  assert.deepEqual([heightOf(0, 20, 100), heightOf(1, 20_000, 100), heightOf(10, 20, 100)], [0, 2, 50]);
+  const bar = (count: number, refused: number) => ({ fromMs: 0, toMs: 1, count, refused });
+  assert.deepEqual(heightsOf(bar(0, 0), 20, 100), { all: 0, refused: 0 });
+  assert.deepEqual(heightsOf(bar(10, 5), 20, 100), { all: 50, refused: 25 });
+  assert.deepEqual(heightsOf(bar(2, 1), 20_000, 100), { all: 3, refused: 1.5 });
+  assert.deepEqual(heightsOf(bar(10, 10), 20, 100), { all: 50, refused: 50 });
 });
 
 test('a brush by the mouse takes every bar that it touches, in either direction', () => {

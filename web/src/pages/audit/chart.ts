@@ -27,10 +27,12 @@ export function topOf(bars: readonly Bar[]): number {
   return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= most) ?? most;
 }
 
-/** Height of a count, of a whole of `height`. What is not nothing stays visible. */
-export function heightOf(count: number, top: number, height: number): number {
-  if (count === 0) return 0;
-  return Math.max(2, (count / top) * height);
+/** Heights of a bar and of its refused part, of a whole of `height`. What is not nothing stays visible, and a bar that is refused in part never looks refused as a whole. */
+export function heightsOf(bar: Bar, top: number, height: number): { readonly all: number; readonly refused: number } {
+  const refused = bar.refused === 0 ? 0 : Math.max(1.5, (bar.refused / top) * height);
+  if (bar.count === 0) return { all: 0, refused: 0 };
+  const least = bar.refused === bar.count ? refused : refused + 1.5;
+  return { all: Math.max(2, least, (bar.count / top) * height), refused };
 }
 
 /** About `most` round moments of the span on the reader's clock, with words that fit its length. */

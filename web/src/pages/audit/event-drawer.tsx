@@ -86,7 +86,7 @@ function Body(props: Props & { readonly event: AuditEvent }): ReactNode {
       <CounterpartPart event={event} onShow={props.onShow} />
       <FactTable facts={factsOf(event)} event={event} onFilter={props.onFilter} />
       <section aria-label="The event as JSON">
-        <Title order={3} mb="xs">
+        <Title order={2} size="h3" mb="xs">
           JSON
         </Title>
         <CopyCorner value={event.line} label="the JSON">

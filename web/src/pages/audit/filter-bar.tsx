@@ -32,13 +32,13 @@ export function FilterBar({ filters, onChange, searchRef }: Props): ReactNode {
       <RangePicker filters={filters} onChange={onChange} />
       {small ? (
         <Popover position="bottom-end" width={320} trapFocus>
-          <Popover.Target>
-            <Indicator label={count} size={16} disabled={count === 0}>
+          <Indicator label={count} size={16} disabled={count === 0}>
+            <Popover.Target>
               <ActionIcon variant="default" size={36} aria-label={`More filters, ${count} set`}>
                 <IconFilter size={18} />
               </ActionIcon>
-            </Indicator>
-          </Popover.Target>
+            </Popover.Target>
+          </Indicator>
           <Popover.Dropdown>{rest}</Popover.Dropdown>
         </Popover>
       ) : (

@@ -155,7 +155,10 @@ function Row(props: {
       tabIndex={-1}
       onClick={() => props.onOpen(event)}
     >
-      <span className={classes['time']}>{printTime(event.timeMs, 'milliseconds')}</span>
+      <span className={classes['time']}>
+        {printTime(event.timeMs, 'milliseconds')}
+        <span className={classes['about']}>{aboutOf(event)}</span>
+      </span>
       <span className={classes['tone']} style={{ display: 'flex' }}>
         <EventTone event={event} />
       </span>
@@ -169,6 +172,14 @@ function Row(props: {
       </span>
     </div>
   );
+}
+
+/** Who and where, for a small screen that has no room for the sentence beside a statement. */
+function aboutOf(event: AuditEvent): string {
+  return [event.user, event.database]
+    .filter((text) => text !== '')
+    .map((text) => ` · ${visible(text)}`)
+    .join('');
 }
 
 function Foot(props: {

@@ -81,6 +81,11 @@ export function Connect({ database }: { readonly database: Database }): ReactNod
           onChange={setName}
         />
       </Group>
+      {target.user === '' && (
+        <Text size="sm" c="dimmed">
+          Say a database user: programs ask for one, and a certificate is made for one alone.
+        </Text>
+      )}
       <SignIn target={target} />
       <Tabs defaultValue="terminal" keepMounted={false}>
         <Tabs.List mb="md">
@@ -186,7 +191,9 @@ function Recipes({ recipes }: { readonly recipes: readonly Recipe[] }): ReactNod
     <Stack gap="lg">
       {recipes.map((recipe) => (
         <section key={recipe.title} aria-label={recipe.title}>
-          <Title order={3}>{recipe.title}</Title>
+          <Title order={2} size="h3">
+            {recipe.title}
+          </Title>
           <Text size="sm" c="dimmed" mb="xs">
             {recipe.note}
           </Text>

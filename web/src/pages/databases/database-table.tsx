@@ -16,11 +16,13 @@ export function DatabaseTable(
             <Table.Tr>
               <Table.Th>Name</Table.Th>
               <Table.Th>Protocol</Table.Th>
-              <Table.Th>Health</Table.Th>
+              <Table.Th miw={120}>Health</Table.Th>
               <Table.Th>Labels</Table.Th>
               <Table.Th>Users</Table.Th>
               <Table.Th>Databases</Table.Th>
-              <Table.Th aria-label="Connect" />
+              <Table.Th>
+                <span className="visually-hidden">Connect</span>
+              </Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -46,7 +48,7 @@ function Row({ database, servers, onLabel, onConnect }: ItemProps): ReactNode {
           {database.description === '' ? database.uri : database.description}
         </Text>
       </Table.Td>
-      <Table.Td>{protocolWords(database.protocol)}</Table.Td>
+      <Table.Td style={{ whiteSpace: 'nowrap' }}>{protocolWords(database.protocol)}</Table.Td>
       <Table.Td>
         <HealthBadge health={database.health} {...(message === '' ? {} : { title: message })} />
       </Table.Td>

@@ -18,7 +18,9 @@ export function PrepareStep(props: {
       </Text>
       {preparation(props.plan).map((part) => (
         <section key={part.title} aria-label={part.title}>
-          <Title order={3}>{part.title}</Title>
+          <Title order={2} size="h3">
+            {part.title}
+          </Title>
           <Text size="sm" c="dimmed" mb="xs">
             {part.note}
           </Text>

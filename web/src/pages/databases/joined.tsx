@@ -34,7 +34,9 @@ export function Joined({ name }: { readonly name: string }): ReactNode {
       <Stack gap="sm">
         <Group gap="sm">
           <IconCircleCheck size={22} color="var(--mantine-color-green-text)" aria-hidden />
-          <Title order={3}>It has joined</Title>
+          <Title order={2} size="h3">
+            It has joined
+          </Title>
           <HealthBadge health={health} />
         </Group>
         <Serving name={name} servers={servers} health={health} />

@@ -109,7 +109,7 @@ function Line({ entry, shown }: { readonly entry: Entry; readonly shown: Shown }
         color={`var(--mantine-color-${color})`}
         role="img"
         aria-label={words}
-        style={{ alignSelf: 'center' }}
+        style={{ alignSelf: 'start', marginTop: 4 }}
       />
       {entry.sql === undefined ? (
         <span style={{ fontSize: 'var(--mantine-font-size-sm)', overflowWrap: 'anywhere' }}>
