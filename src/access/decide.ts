@@ -115,7 +115,7 @@ function certificateDenial({ certificate, identity, nowMs }: AuthorizeRequest): 
     message: begun
       ? 'your certificate has expired'
       : 'your certificate is not valid yet: compare the clocks of your machine and the cluster',
-    hint: 'run "tsh login" again',
+    hint: identity.route === undefined ? 'run "tsh login" again' : 'run "tsh db login" again',
     audit: `certificate of user ${quoted(identity.user)} ${begun ? 'has expired' : 'is not valid yet'}`,
   };
 }

@@ -17,6 +17,7 @@ import { generateKeyPair } from '../pki/keys.ts';
 import { databaseServerProfile, hostProfile, userProfile } from '../pki/profiles.ts';
 import type { UserIdentity } from '../resource/identity.ts';
 import type { Io } from './io.ts';
+import { FakeFactors } from './second-factors.fake.ts';
 import { AUTH_SERVER_NAME } from '../pki/names.ts';
 
 export const PASSWORD = 'correct horse battery staple';
@@ -38,6 +39,7 @@ export type FakeCluster = {
   mysqlListener?: unknown;
   /** What answers behind ALPN `tessera-<protocol>`; the connection is closed when undefined. */
   tunnel?: (socket: tls.TLSSocket, protocol: string) => void;
+  readonly factors: FakeFactors;
   /** When set, what ListDatabases is refused with. */
   refusal?: string;
   close(): void;
@@ -58,6 +60,7 @@ export async function startFakeCluster(names: readonly string[] = ['localhost'])
     calls: [],
     ttlMs: 3_600_000,
     lies: false,
+    factors: new FakeFactors(),
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -179,6 +182,7 @@ function peopleCalls(cluster: FakeCluster, { host, user }: Authorities): Partial
       if (request.oneTimeCode !== CODE) throw new ConnectError('wrong one-time code', Code.Unauthenticated);
       return { user: 'alice' };
     },
+    ...cluster.factors.calls(),
     ...databaseCalls(cluster, issue, identity),
   };
 }
@@ -221,6 +225,7 @@ function databaseCalls(
       const route = request.route;
       if (route === undefined || route.databaseUser === 'root')
         throw new ConnectError(`access to db denied: user root on ${route?.service}`, Code.PermissionDenied);
+      if (cluster.factors.demandedBy.has(route.service)) cluster.factors.require(request.mfa, 'SESSION_MFA_REQUIRED');
       const databaseUser = route.databaseUser || (route.service === 'orders-old' ? '' : 'reader');
       const databaseName = route.databaseName || 'shop';
       const who = {

@@ -28,6 +28,12 @@ export function failureCode(error: unknown): string | undefined {
   return error instanceof TesseraError ? error.code : undefined;
 }
 
+/** The Auth Service's own stable code of a refusal (`SESSION_MFA_REQUIRED`, ...), which is finer than {@link failureCode}; undefined for other errors. */
+export function refusalCode(error: unknown): string | undefined {
+  const metadata: unknown = isConnectError(error) ? Reflect.get(error, 'metadata') : undefined;
+  return metadata instanceof Headers ? (metadata.get('tessera-code') ?? undefined) : undefined;
+}
+
 /** The text of an error without prefixes of libraries. */
 export function failureText(error: unknown): string {
   if (isConnectError(error)) return error.cause instanceof TesseraError ? error.cause.message : error.rawMessage;
@@ -63,6 +69,8 @@ export function reportFailure(io: Io, program: string, error: unknown): number {
 }
 
 function advice(error: unknown): string | undefined {
+  if (refusalCode(error) === 'SECOND_FACTOR_REFUSED')
+    return 'wait for the next code, then try again; your devices: tsh mfa ls';
   switch (failureCode(error)) {
     case 'unauthenticated':
       return 'sign in again: tsh login';

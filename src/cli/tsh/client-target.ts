@@ -37,6 +37,7 @@ export async function withClientTarget<T>(
         if (io.env['TESSERA_DEBUG'] !== undefined) tell(io, line);
       },
       asking: undefined,
+      factors: undefined,
       onCancelled: () => {},
       clock: systemClock,
     });

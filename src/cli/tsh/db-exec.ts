@@ -2,24 +2,24 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AuthConnection } from '../../rpc/client.ts';
 import type { Outcome } from '../command.ts';
 import { splitList } from '../command.ts';
 import { failure, failureText, UsageError } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { say, tell, visible } from '../io.ts';
+import type { Prompter } from '../prompt.ts';
 import { openPrompter } from '../prompt.ts';
 import { withProgress } from '../progress.ts';
 import { withClientTarget } from './client-target.ts';
 import type { Reachable } from './databases.ts';
 import { choose, listDatabases, select } from './databases.ts';
-import type { RouteOptions } from './db-login.ts';
+import type { Issuing, RouteOptions } from './db-login.ts';
 import { issueAndKeep, routeFor } from './db-login.ts';
 import { hasNativeClient, nativeClient } from './native-client.ts';
 import type { DatabaseLogin } from './route-certificate.ts';
 import { activeLogin } from './route-certificate.ts';
 import type { Launch } from './run-program.ts';
-import type { Session } from './session.ts';
+import { SecondFactors } from './second-factors.ts';
 import { connectSession, openSession } from './session.ts';
 
 export type DbExecOptions = RouteOptions & {
@@ -45,12 +45,14 @@ export async function dbExec(io: Io, sql: string, options: DbExecOptions): Promi
   const session = openSession(io, options);
   const connection = await connectSession(io, session);
   const folder = session.store.temporaryFolder(randomBytes(8).toString('hex'));
+  using prompter = openPrompter(io);
+  const issuing = { session, connection, factors: new SecondFactors(io, options.mfaMode, prompter) };
   try {
     const all = await withProgress(io, 'listing databases', listDatabases(connection));
-    const chosen = await pick(io, all, options);
+    const chosen = await pick(io, prompter, all, options);
     for (const client of new Set(chosen.map((each) => nativeClient(each.protocol, each.name)))) client.check(io);
     const results = await inParallel(chosen, options.parallel, async (database) => {
-      const result = await one(io, session, connection, database, sql, folder, options);
+      const result = await one(io, issuing, database, sql, folder, options);
       if (options.outputDir === undefined) show(io, result, chosen.length > 1);
       else writeFileSync(join(options.outputDir, `${encodeURIComponent(result.database)}.output`), result.output);
       return result;
@@ -62,7 +64,12 @@ export async function dbExec(io: Io, sql: string, options: DbExecOptions): Promi
   }
 }
 
-async function pick(io: Io, all: readonly Reachable[], options: DbExecOptions): Promise<Reachable[]> {
+async function pick(
+  io: Io,
+  prompter: Prompter,
+  all: readonly Reachable[],
+  options: DbExecOptions,
+): Promise<Reachable[]> {
   if (options.dbs !== undefined) {
     const names = [...new Set(options.dbs.flatMap(splitList))];
     return names.map((name) => choose(io, all, name, {}));
@@ -71,7 +78,6 @@ async function pick(io: Io, all: readonly Reachable[], options: DbExecOptions): 
   if (chosen.length === 0)
     throw failure('DATABASE_NOT_FOUND', 'no database matches the selection', 'see them all: tsh db ls');
   if (!options.confirm) return chosen;
-  using prompter = openPrompter(io);
   tell(io, `The statement will run on: ${chosen.map((database) => database.name).join(', ')}`);
   if (!(await prompter.confirm('Go on?', 'add --no-confirm')))
     throw failure('NOT_CONFIRMED', 'not confirmed', 'nothing was run');
@@ -80,17 +86,16 @@ async function pick(io: Io, all: readonly Reachable[], options: DbExecOptions): 
 
 async function one(
   io: Io,
-  session: Session,
-  connection: AuthConnection,
+  issuing: Issuing,
   database: Reachable,
   sql: string,
   folder: string,
   options: DbExecOptions,
 ): Promise<Result> {
   try {
-    const login = await loginFor(io, session, connection, database, folder, options);
+    const login = await loginFor(io, issuing, database, folder, options);
     const client = nativeClient(login.protocol, login.service);
-    return await withClientTarget(io, session, login, false, (target) =>
+    return await withClientTarget(io, issuing.session, login, false, (target) =>
       runStatement(client.script(io, target), database.name, sql),
     );
   } catch (error) {
@@ -101,16 +106,16 @@ async function one(
 /** An active login is used as it is; another one is made for this command alone and changes no configuration. */
 async function loginFor(
   io: Io,
-  session: Session,
-  connection: AuthConnection,
+  issuing: Issuing,
   database: Reachable,
   folder: string,
   options: DbExecOptions,
 ): Promise<DatabaseLogin> {
+  const { session } = issuing;
   const there = activeLogin(session.store, session.profile, database.name, io.nowMs());
   const route = routeFor(database, options, there);
   if (there !== undefined && there.user === route.user && there.database === route.database) return there;
-  return issueAndKeep(session, connection, database, route, join(folder, randomBytes(8).toString('hex')));
+  return issueAndKeep(io, issuing, database, route, join(folder, randomBytes(8).toString('hex')));
 }
 
 async function runStatement(launch: Launch, database: string, sql: string): Promise<Result> {

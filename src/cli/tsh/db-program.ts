@@ -8,6 +8,7 @@ import type { DbExecOptions } from './db-exec.ts';
 import type { DbLsOptions } from './db-ls.ts';
 import type { RouteOptions } from './db-login.ts';
 import type { Act } from './program.ts';
+import { MFA_MODES } from './mfa-modes.ts';
 import type { Chosen } from './session.ts';
 
 /** Adds `tsh db ...`. */
@@ -156,7 +157,10 @@ export function routeOptions(command: Command): Command {
   const withRoute = proxyOption(command)
     .option('-u, --db-user <name>', 'database user; inferred when your roles allow only one')
     .option('-n, --db-name <name>', 'database name; inferred when your roles allow only one; --db-name= forgets it')
-    .option('--labels <k=v,...>', 'choose by labels');
+    .option('--labels <k=v,...>', 'choose by labels')
+    .addOption(
+      new Option('--mfa-mode <mode>', 'how a second factor is shown, where the database needs one').choices(MFA_MODES),
+    );
   return withRoute.option('--search <words>', 'choose by words in name, description or labels');
 }
 

@@ -8,6 +8,7 @@ import { printDuration } from '../duration.ts';
 import type { Prompter } from '../prompt.ts';
 import { openPrompter } from '../prompt.ts';
 import { withProgress } from '../progress.ts';
+import { showOneTimeSecret } from './one-time-secret.ts';
 import { ProfileStore } from './profile.ts';
 import { connectThroughProxy } from './session.ts';
 import { contactProxy } from './trust.ts';
@@ -40,7 +41,13 @@ export async function invite(io: Io, linkText: string, options: InviteOptions): 
         : `Welcome to ${contact.clusterName}, ${visible(started.user)}.`,
     );
     if (left > 0) tell(io, `The link is good for another ${printDuration(left)}.`);
-    await showSecret(io, started.oneTimeCodeUri);
+    if (started.oneTimeCodeUri === '')
+      throw failure(
+        'PASSKEY_NEEDED',
+        'this cluster takes passkeys only, which are made in a browser',
+        `open the link there: ${linkText}`,
+      );
+    await showOneTimeSecret(io, started.oneTimeCodeUri);
     const user = await accept(io, prompter, connection, link.token);
     // What was proved now (or with --insecure believed) is what the sign-in is to be held to.
     const pins = contact.provedBy === 'known authorities' ? [] : contact.hostAuthorities.map(pinOf);
@@ -50,30 +57,6 @@ export async function invite(io: Io, linkText: string, options: InviteOptions): 
   } finally {
     connection.close();
   }
-}
-
-/** On stderr: it is for eyes and a camera, and must not end up in a file of results. */
-async function showSecret(io: Io, uri: string): Promise<void> {
-  const secret = new URL(uri).searchParams.get('secret');
-  if (visible(uri) !== uri || secret === null || !/^[A-Z2-7]+=*$/i.test(secret))
-    throw failure('INVITE_BROKEN', 'the Auth Service sent no one-time code secret', 'report this to the administrator');
-  const { renderUnicodeCompact } = await import('uqr');
-  tell(io, '\nScan this with an authenticator app (or type the secret):\n');
-  const code = renderUnicodeCompact(uri, { ecc: 'L', border: 2 });
-  tell(io, coloured(io) ? onBlack(code) : code);
-  tell(io, `\n  Secret: ${(secret.match(/.{1,4}/g) ?? []).join(' ')}\n  ${uri}\n`);
-}
-
-function coloured(io: Io): boolean {
-  return io.stderr.isTTY === true && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb';
-}
-
-/** The light modules are drawn, so the dark ones must be dark on a light terminal too: bright white on black. */
-function onBlack(code: string): string {
-  return code
-    .split('\n')
-    .map((line) => `\u001b[97;40m${line}\u001b[0m`)
-    .join('\n');
 }
 
 async function accept(

@@ -14,6 +14,7 @@ import { choose, listDatabases } from './databases.ts';
 import type { RouteOptions } from './db-login.ts';
 import { issueOrExplain, routeFor } from './db-login.ts';
 import { activeLogin } from './route-certificate.ts';
+import { SecondFactors, terminalPrompter } from './second-factors.ts';
 import type { Session } from './session.ts';
 import { connectSession, openSession } from './session.ts';
 import { ENDPOINT_LIMITS } from './tunnel/endpoint.ts';
@@ -49,16 +50,20 @@ export async function proxyDb(
     );
   if (listen.anywhere) warnAnywhere(io, listen.host);
   const session = openSession(io, options);
-  const route = await routeTo(io, session, name, options);
+  using prompter = terminalPrompter(io);
+  const inBrowser = options.mfaMode === 'browser';
+  const factors = new SecondFactors(io, options.mfaMode, prompter);
+  const route = await routeTo(io, session, name, factors, options);
   using running = run === undefined ? processSignals() : { ...run, [Symbol.dispose]: () => {} };
   // Awaited here: what listens for signals goes when this function is left.
-  return await serve(io, session, route, listen, options, running);
+  const asked = prompter !== undefined || inBrowser ? factors : undefined;
+  return await serve(io, session, { route, factors: asked }, listen, options, running);
 }
 
 async function serve(
   io: Io,
   session: Session,
-  route: TunnelRoute,
+  { route, factors }: { readonly route: TunnelRoute; readonly factors: SecondFactors | undefined },
   listen: ListenAddress,
   options: ProxyDbOptions,
   { ends, cuts, clock }: TunnelRun,
@@ -77,6 +82,7 @@ async function serve(
     watcher: view,
     tell: (line) => view.line(line),
     asking: canAsk ? (ask) => view.whileAsking(ask) : undefined,
+    factors,
     onCancelled: () => over.abort(),
     clock,
   });
@@ -105,6 +111,7 @@ async function routeTo(
   io: Io,
   session: Session,
   name: string | undefined,
+  factors: SecondFactors,
   options: RouteOptions,
 ): Promise<TunnelRoute> {
   const there = name === undefined ? undefined : activeLogin(session.store, session.profile, name, io.nowMs());
@@ -116,8 +123,8 @@ async function routeTo(
     const database = choose(io, await withProgress(io, 'looking it up', listDatabases(connection)), name, options);
     const known = activeLogin(session.store, session.profile, database.name, io.nowMs());
     if (known !== undefined && fits(known)) return routeOfLogin(known);
-    const issued = issueOrExplain(connection, database, routeFor(database, options, known));
-    return routeOfIssued(await withProgress(io, 'getting a certificate', issued), io.nowMs());
+    const of = { session, connection, factors };
+    return routeOfIssued(await issueOrExplain(io, of, database, routeFor(database, options, known)), io.nowMs());
   } finally {
     connection.close();
   }
@@ -145,7 +152,10 @@ async function announce(
   });
   const port0 = options.port === undefined && options.listen === undefined;
   if (port0) tell(io, `another time on the same port: --port=${port}`);
-  tell(io, `certificate good until ${printTime(tunnel.expiresMs())}, renewed while the sign-in lasts`);
+  const then = route.credential.proven
+    ? 'after that new connections ask for a second factor again'
+    : 'renewed while the sign-in lasts';
+  tell(io, `certificate good until ${printTime(tunnel.expiresMs())}, ${then}`);
 }
 
 function aligned(lines: readonly (readonly [string, string])[]): string[] {

@@ -5,6 +5,7 @@ import { failure } from '../failure.ts';
 import { readIfThere, writePrivate } from '../files.ts';
 import type { KeyPair, Profile, ProfileStore } from './profile.ts';
 import { readKeyPair, writeKeyPair } from './profile.ts';
+import type { ShownFactor } from './second-factors.ts';
 
 /** One database login: a certificate that is good for this database and for nothing else, and where its files are. */
 export type DatabaseLogin = {
@@ -29,15 +30,25 @@ export type RouteRequest = {
 };
 
 /** A fresh key and its certificate for one route, nowhere but in memory. */
-export type IssuedRoute = RouteRequest & { readonly certificate: string; readonly privateKey: string };
+export type IssuedRoute = RouteRequest & {
+  readonly certificate: string;
+  readonly privateKey: string;
+  /** A second factor was shown for it, so the next one needs another. */
+  readonly proven: boolean;
+};
 
 /** Makes a key and has its certificate issued. Throws `DATABASE_USER_OPEN` when no user was asked for and several are allowed. */
-export async function requestRoute(connection: AuthConnection, route: RouteRequest): Promise<IssuedRoute> {
+export async function requestRoute(
+  connection: AuthConnection,
+  route: RouteRequest,
+  mfa?: ShownFactor,
+): Promise<IssuedRoute> {
   const { privateKeyPem: privateKey, publicKeyDer } = generateKeyPair();
   const publicKey = new Uint8Array(publicKeyDer);
   const reply = await connection.client.issueUserCertificate({
     publicKey,
     route: { service: route.service, protocol: route.protocol, databaseUser: route.user, databaseName: route.database },
+    ...(mfa === undefined ? {} : { mfa }),
   });
   const user = reply.route?.databaseUser ?? route.user;
   if (user === '')
@@ -53,12 +64,13 @@ export async function requestRoute(connection: AuthConnection, route: RouteReque
     database: reply.route?.databaseName ?? route.database,
     certificate: reply.certificate,
     privateKey,
+    proven: mfa !== undefined,
   };
 }
 
 /** Writes a route's key and certificate below `path`. `listener`: where its clients connect when that is not the proxy's public address (`host:port`, `''` when nowhere). */
 export function keepLogin(issued: IssuedRoute, path: string, listener: string | undefined): DatabaseLogin {
-  const { certificate, privateKey, ...route } = issued;
+  const { certificate, privateKey, proven: _shown, ...route } = issued;
   const note = { ...route, ...(listener === undefined ? {} : { listener }) };
   // The note goes first: a certificate without its note counts as no login.
   rmSync(`${path}.crt`, { force: true });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { createAuthority } from '../../../pki/authority.ts';
 import { issueCertificate } from '../../../pki/issue.ts';
 import { generateKeyPair } from '../../../pki/keys.ts';
@@ -11,6 +12,7 @@ import type { RouteCredential, RouteKeeperOptions } from './route-keeper.ts';
 import { RouteKeeper } from './route-keeper.ts';
 
 const HOUR = 3_600_000;
+const MINUTE = 60_000;
 let pair: { readonly certificate: string; readonly privateKey: string; readonly authority: string };
 
 before(async () => {
@@ -41,13 +43,16 @@ function world(options: {
   readonly ttlMs: number;
   readonly sessionMs: number;
   readonly signIn?: (of: World) => Promise<void>;
+  /** Each session needs a second factor; the answer to the question for it. */
+  readonly factor?: (of: World) => Promise<void>;
 }): World {
   const clock = new ManualClock();
-  const credential = (now: number, ends: number): RouteCredential => ({
+  const credential = (now: number, ends: number, proven = false): RouteCredential => ({
     certificate: pair.certificate,
     privateKey: pair.privateKey,
     validFromMs: now,
     expiresMs: Math.min(now + state.ttlMs, ends),
+    proven,
   });
   const state: Omit<World, 'keeper'> & { keeper?: RouteKeeper } = {
     clock,
@@ -57,7 +62,7 @@ function world(options: {
     issued: 0,
     cancelled: false,
   };
-  const { signIn } = options;
+  const { signIn, factor } = options;
   const given: RouteKeeperOptions = {
     name: 'orders',
     signInCommand: 'tsh login --proxy=p:1 --user=alice',
@@ -66,9 +71,18 @@ function world(options: {
       if (state.problem !== undefined) throw state.problem;
       const ends = state.sessionEndsMs;
       if (ends === undefined || ends <= clock.now()) throw failure('SESSION_EXPIRED', 'the session ended', 'tsh login');
+      if (factor !== undefined) throw mfaRequired();
       state.issued += 1;
       return credential(clock.now(), ends);
     },
+    prove:
+      factor === undefined
+        ? undefined
+        : async () => {
+            await factor(whole);
+            state.issued += 1;
+            return credential(clock.now(), state.sessionEndsMs ?? 0, true);
+          },
     sessionEndsMs() {
       if (state.fault !== undefined) throw state.fault;
       return state.sessionEndsMs;
@@ -78,9 +92,13 @@ function world(options: {
     tell: (line) => state.told.push(line),
     clock,
   };
-  const keeper = new RouteKeeper(credential(clock.now(), clock.now() + options.sessionMs), given);
+  const keeper = new RouteKeeper(credential(clock.now(), clock.now() + options.sessionMs, factor !== undefined), given);
   const whole = Object.assign(state, { keeper });
   return whole;
+}
+
+function mfaRequired(): ConnectError {
+  return new ConnectError('needs a second factor', Code.PermissionDenied, { 'tessera-code': 'SESSION_MFA_REQUIRED' });
 }
 
 function refusal(reason: string, text: RegExp): (error: unknown) => boolean {
@@ -218,4 +236,68 @@ test('who signs out is refused at once, although the certificate in memory would
   at.sessionEndsMs = undefined;
   await assert.rejects(at.keeper.context(), refusal('signed-out', /the sign-in has ended/));
   at.keeper.close();
+});
+
+test('where each session needs a second factor, it is asked for by a connection that needs it and never by itself', async () => {
+  let asked = 0;
+  const at = world({ ttlMs: 5 * MINUTE, sessionMs: 10 * HOUR, factor: () => Promise.resolve(void (asked += 1)) });
+  await at.keeper.context();
+  await at.clock.advanceSettling(3 * HOUR);
+  assert.deepEqual([asked, at.issued, at.told], [0, 0, []], 'nothing is renewed, nothing told');
+  assert.equal(at.clock.pendingTimers, 0);
+  await Promise.all([at.keeper.context(), at.keeper.context()]);
+  assert.equal(asked, 1, 'one question for all who wait');
+  await at.keeper.context();
+  assert.equal(asked, 1, 'the certificate is good for a while');
+});
+
+test('a connection waits for the answer, but no longer than clients do; a late answer is for the next one', async () => {
+  const answer = Promise.withResolvers<void>();
+  const at = world({ ttlMs: 5 * MINUTE, sessionMs: 10 * HOUR, factor: () => answer.promise });
+  await at.clock.advanceSettling(10 * MINUTE);
+  const waiting = at.keeper.context();
+  const refused = assert.rejects(
+    waiting,
+    refusal('signed-out', /second factor.*none was shown yet[\s\S]*where tsh runs/),
+  );
+  await at.clock.advanceSettling(MINUTE);
+  await refused;
+  answer.resolve();
+  await at.keeper.context();
+  assert.equal(at.issued, 1);
+  at.keeper.close();
+});
+
+test('a second factor that was refused is asked for again by the next connection; Ctrl-C ends the tunnel', async () => {
+  const outcomes: (Error | undefined)[] = [failure('X', 'refused', 'again'), new Cancelled()];
+  const at = world({
+    ttlMs: 5 * MINUTE,
+    sessionMs: 10 * HOUR,
+    factor: () => Promise.reject(outcomes.shift() ?? new Error('asked too often')),
+  });
+  await at.clock.advanceSettling(10 * MINUTE);
+  await assert.rejects(at.keeper.context(), refusal('signed-out', /second factor/));
+  assert.match(at.told.join(), /refused; asked again at the next connection/);
+  assert.equal(at.cancelled, false);
+  await assert.rejects(at.keeper.context(), refusal('signed-out', /second factor/));
+  assert.equal(at.cancelled, true);
+});
+
+test('a demand that came up while the tunnel runs is noticed without a word, and one where nobody can be asked is told to the client', async () => {
+  const at = world({ ttlMs: HOUR, sessionMs: 10 * HOUR });
+  at.problem = mfaRequired();
+  await at.clock.advanceSettling(0.9 * HOUR);
+  await at.keeper.context();
+  await at.clock.advanceSettling(HOUR);
+  assert.deepEqual(at.told, []);
+  await assert.rejects(
+    at.keeper.context(),
+    refusal('signed-out', /second factor for each session[\s\S]*--mfa-mode=browser/),
+  );
+});
+
+test('when the sign-in has ended too, that is what is asked for', async () => {
+  const at = world({ ttlMs: 5 * MINUTE, sessionMs: HOUR, factor: () => Promise.reject(new Error('not asked')) });
+  await at.clock.advanceSettling(2 * HOUR);
+  await assert.rejects(at.keeper.context(), refusal('signed-out', /sign-in has ended/));
 });

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import type { AuthConnection } from '../../../rpc/client.ts';
 import type { Clock } from '../../../telemetry/clock.ts';
 import { parseProxyAddress } from '../../address.ts';
 import { failure } from '../../failure.ts';
@@ -7,6 +8,7 @@ import { signInAgain } from '../login.ts';
 import { readKeyPair } from '../profile.ts';
 import type { DatabaseLogin, IssuedRoute, RouteRequest } from '../route-certificate.ts';
 import { requestRoute } from '../route-certificate.ts';
+import type { SecondFactors } from '../second-factors.ts';
 import type { Session } from '../session.ts';
 import { connectSession, openSession } from '../session.ts';
 import { dialProxy } from './dial.ts';
@@ -27,6 +29,8 @@ export type TunnelOptions = {
   readonly tell: (line: string) => void;
   /** Where somebody can be asked to sign in again: wraps the questions, so that nothing else writes in between. */
   readonly asking: ((ask: () => Promise<void>) => Promise<void>) | undefined;
+  /** Shows second factors for new certificates where each session needs one; undefined: nobody is asked. */
+  readonly factors: SecondFactors | undefined;
   /** Ctrl-C at a question. */
   readonly onCancelled: () => void;
   readonly clock: Clock;
@@ -55,12 +59,15 @@ export async function openTunnel(
       `${route.service} speaks ${route.protocol}, which this version of tsh has no tunnel for`,
       'databases with their protocols: tsh db ls -v',
     );
-  const { asking } = options;
+  const { asking, factors } = options;
+  // Only questions in this terminal need it for themselves.
+  const quietly = asking ?? ((ask: () => Promise<void>) => ask());
   const keeper = new RouteKeeper(route.credential, {
     name: route.service,
     signInCommand: `tsh login --proxy=${session.profile.proxy} --user=${session.profile.user}`,
     authorities: () => session.store.proxyAuthorities(session.profile.proxy),
-    issue: () => renew(io, session, route),
+    issue: () => renew(io, session, route, (connection, request) => requestRoute(connection, request)),
+    prove: factors === undefined ? undefined : () => askedFor(io, session, route, factors, quietly),
     sessionEndsMs: () => session.store.identity(session.profile)?.x509.validToDate.getTime(),
     signIn: asking === undefined ? undefined : () => asking(() => signInAgain(io, session.store, session.profile)),
     onCancelled: options.onCancelled,
@@ -114,16 +121,38 @@ export function routeOfIssued(issued: IssuedRoute, nowMs: number): TunnelRoute {
   return { service, protocol, user, database, credential: credentialOf(issued, nowMs) };
 }
 
+/** {@link renewProven}, while nothing else writes to the terminal. */
+async function askedFor(
+  io: Io,
+  session: Session,
+  route: TunnelRoute,
+  factors: SecondFactors,
+  quietly: (ask: () => Promise<void>) => Promise<void>,
+): Promise<RouteCredential> {
+  const { promise, resolve } = Promise.withResolvers<RouteCredential>();
+  await quietly(async () => resolve(await renewProven(io, session, route, factors)));
+  return promise;
+}
+
+function renewProven(io: Io, session: Session, route: TunnelRoute, factors: SecondFactors): Promise<RouteCredential> {
+  return renew(io, session, route, (connection, request, now) =>
+    factors.run({ session: now, connection }, `open ${route.service}`, (shown) =>
+      requestRoute(connection, request, shown),
+    ),
+  );
+}
+
 /** From the session that is on disk now, which may be a newer one than the tunnel began with. */
 async function renew(
   io: Io,
   session: Session,
   { service, protocol, user, database }: TunnelRoute,
+  ask: (connection: AuthConnection, request: RouteRequest, now: Session) => Promise<IssuedRoute>,
 ): Promise<RouteCredential> {
   const now = openSession(io, { proxy: session.profile.proxy, user: session.profile.user });
   const connection = await connectSession(io, now);
   try {
-    return credentialOf(await requestRoute(connection, { service, protocol, user, database }), io.nowMs());
+    return credentialOf(await ask(connection, { service, protocol, user, database }, now), io.nowMs());
   } finally {
     connection.close();
   }
@@ -131,13 +160,14 @@ async function renew(
 
 /** `sinceMs`: a certificate's own beginning is set back a little for clocks that differ. */
 function credentialOf(
-  pair: { readonly certificate: string; readonly privateKey: string },
+  pair: { readonly certificate: string; readonly privateKey: string; readonly proven?: boolean },
   sinceMs: number,
 ): RouteCredential {
   return {
     certificate: pair.certificate,
     privateKey: pair.privateKey,
     validFromMs: sinceMs,
+    proven: pair.proven === true,
     expiresMs: new X509Certificate(pair.certificate).validToDate.getTime(),
   };
 }
