@@ -6,6 +6,7 @@ import { OIDC_CLIENT, OidcBrowser, startOidc, type OidcServer } from '../../../t
 import { fromConnectError } from '../../rpc/errors.ts';
 import { GithubStandIn } from '../../sso/github/stand-in.fixture.ts';
 import { TestAuth, type TestHost } from './auth.fixture.ts';
+import { TestClient } from './client-login.fixture.ts';
 import { announce, ORIGIN, TestBrowser } from './web.fixture.ts';
 
 /** Sign-in at a provider, from the browser's first click to the person's session: with a real OpenID provider, and GitHub's stand-in. */
@@ -402,6 +403,45 @@ test('a try-out that fails says where', async () => {
     steps.find(({ ok }) => !ok)?.detail ?? '',
     /acr is "urn:test:password": expected "urn:test:two-factors"/,
   );
+});
+
+test('tsh signs in at a provider: a certificate for its key, sealed, at its own address; once', async () => {
+  await removeUser('alice');
+  const tsh = await new TestClient(auth.anonymous).start({ connector: 'corp', ttlSeconds: 600 });
+  const back = await new OidcBrowser().signIn(tsh.url, { login: 'alice', password: PASSWORD }, CALLBACK);
+  const brought = { parameters: back.search.slice(1), binding: '' };
+  const answer = await finish(brought);
+  assert.equal(answer.sessionToken, '');
+  assert.ok(answer.redirectUrl.startsWith(`${tsh.callbackUrl}?response=`), answer.redirectUrl);
+  const signedIn = tsh.signIn(tsh.opened(answer.redirectUrl));
+  assert.deepEqual(signedIn.roles, ['access']);
+  assert.ok(Math.abs(signedIn.leaf.validToDate.getTime() - auth.clock.now() - 600_000) < 60_000);
+  const { metadata } = await userRecord('alice');
+  assert.ok(Math.abs(Date.parse(metadata['expires'] ?? '') - auth.clock.now() - 600_000) < 60_000);
+  assert.equal(await codeOf(finish(brought)), 'SSO_EXPIRED');
+});
+
+test('tsh is told when the provider says no', async () => {
+  const tsh = await new TestClient(auth.anonymous).start({ connector: 'corp' });
+  const back = await new OidcBrowser().signIn(tsh.url, { login: 'mallory', password: PASSWORD }, CALLBACK);
+  const { redirectUrl, sessionToken } = await finish({ parameters: back.search.slice(1), binding: '' });
+  assert.equal(sessionToken, '');
+  assert.ok(redirectUrl.startsWith(tsh.callbackUrl), redirectUrl);
+  assert.doesNotMatch(redirectUrl, /response=/);
+});
+
+test('an answer for tsh goes only to this machine, or to a host that the connector allows', async () => {
+  const start = (callbackUrl: string) =>
+    codeOf(new TestClient(auth.anonymous).start({ connector: 'corp', callbackUrl }));
+  assert.equal(await start('https://dev.example.com/callback'), 'CONFIG_INVALID');
+  await put(connector('corp', idp, { client_redirect_settings: { allowed_https_hostnames: ['dev.example.com'] } }));
+  assert.equal(await start('https://dev.example.com/callback'), 'OK');
+  assert.equal(await start('https://evil.example.com/callback'), 'CONFIG_INVALID');
+});
+
+test('a person of a provider has no password to sign in with', async () => {
+  await signIn();
+  await assert.rejects(auth.admin.client.resetUser({ user: 'alice' }), /signs in at oidc\/corp/);
 });
 
 test("a provider that is away is said so, and is nobody's failed sign-in", async () => {
