@@ -32,24 +32,35 @@ function fromOurPages(): Interceptor {
   };
 }
 
-// Whoever's session ended is sent to the sign-in page once, however many calls fail at the same moment.
+// Whoever's session ended is sent to the sign-in page once, however many calls fail at the same moment. A stream may end so long after it began.
 function signedOutElsewhere(): Interceptor {
   let leaving = false;
+  const look = (error: unknown): void => {
+    if (leaving || !isSignedOut(error) || onPublicPage()) return;
+    leaving = true;
+    goToSignIn();
+  };
+  async function* watched<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      yield* messages;
+    } catch (error) {
+      look(error);
+      throw error;
+    }
+  }
   return (next) => async (request) => {
     try {
-      return await next(request);
+      const response = await next(request);
+      return response.stream ? { ...response, message: watched(response.message) } : response;
     } catch (error) {
-      if (!leaving && isSignedOut(error) && !onPublicPage()) {
-        leaving = true;
-        goToSignIn();
-      }
+      look(error);
       throw error;
     }
   };
 }
 
 /** Leaves this page for the sign-in page, which comes back here. */
-export function goToSignIn(): void {
+function goToSignIn(): void {
   window.location.replace(signInPath(`${window.location.pathname}${window.location.search}`));
 }
 

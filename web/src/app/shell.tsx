@@ -2,7 +2,7 @@ import { ActionIcon, AppShell, Badge, Burger, Button, Group, Kbd, NavLink, Text 
 import { useDisclosure, useHotkeys } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
 import { useSession, type Session } from '../api/session.ts';
 import { Brand } from './brand.tsx';
 import { placesFor, type Place } from './navigation.ts';
@@ -21,6 +21,7 @@ export function Shell(): ReactNode {
   const { close } = menu;
   useHotkeys([['mod+K', () => setPalette(true)]], []);
   useEffect(close, [pathname, close]);
+  useFocusOnPage(pathname);
   return (
     <AppShell
       header={{ height: 56 }}
@@ -52,6 +53,17 @@ export function Shell(): ReactNode {
       )}
     </AppShell>
   );
+}
+
+// After going elsewhere the focus is at the new page, not at the link that led there; a field that took it by itself keeps it.
+function useFocusOnPage(pathname: string): void {
+  const before = useRef(pathname);
+  useEffect(() => {
+    if (before.current === pathname) return;
+    before.current = pathname;
+    const main = document.getElementById('main');
+    if (main?.contains(document.activeElement) === false) main.focus({ preventScroll: true });
+  }, [pathname]);
 }
 
 function Header(props: {
