@@ -111,7 +111,7 @@ function problemWith(file: string, layer: string, specifier: string): string | u
   const [first = '', second = ''] = target.split('/');
   const other = first === 'gen' ? 'gen' : second;
   if (first === 'test')
-    return isTest(file) || file.endsWith('.conformance.ts') ? undefined : 'only tests may import test/';
+    return isTest(file) || file.endsWith('.fixture.ts') ? undefined : 'only tests and their fixtures may import test/';
   if (first !== 'src' && first !== 'gen') return 'it lies outside src/';
   if (other === layer || may.includes(other) || isTest(file)) return undefined;
   return `${layer}/ may not import ${other}/: ${layers[layer]?.why}`;

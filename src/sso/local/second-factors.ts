@@ -87,12 +87,6 @@ export async function checkProof(user: string, proof: Proof, deps: FactorDeps): 
   return outcome.type === 'Proven' ? outcome : { ...outcome, ...lockOf(counted.after, nowMs) };
 }
 
-/** {@link checkProof} where the reason does not matter. */
-export async function verifyProof(user: string, proof: Proof, deps: FactorDeps): Promise<FactorKind | undefined> {
-  const checked = await checkProof(user, proof, deps);
-  return checked.type === 'Proven' ? checked.kind : undefined;
-}
-
 /**
  * The person of an answer to {@link beginPasskeyChallenge}; the authenticator must have verified them. undefined: refused, whatever the reason. Nothing can be guessed here, so
  * nothing is counted; who is locked out after failures stays so.
