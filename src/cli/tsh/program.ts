@@ -5,7 +5,9 @@ import { collect, examples, formatOption, rootCommand, runCommandLine } from '..
 import { parseTtlSeconds } from '../duration.ts';
 import type { Format } from '../format.ts';
 import type { Io } from '../io.ts';
+import { BROWSER_MODES } from './browser-modes.ts';
 import { addDatabaseCommands } from './db-program.ts';
+import { addMfaCommands } from './mfa-program.ts';
 import { addProxyCommands } from './proxy-program.ts';
 import type { InviteOptions } from './invite.ts';
 import type { LoginOptions } from './login.ts';
@@ -31,10 +33,11 @@ export function tshProgram(io: Io, outcome: { code: number }): Command {
   ).enablePositionalOptions();
   program.addHelpText(
     'after',
-    `\nExamples:\n  $ tsh login --proxy=access.example.com --user=alice\n  $ tsh db ls\n  $ tsh db connect orders\n
+    `\nExamples:\n  $ tsh login --proxy=access.example.com\n  $ tsh db ls\n  $ tsh db connect orders\n
 Environment:
   TESSERA_PROXY, TESSERA_USER  instead of --proxy and --user
   TESSERA_HOME                 instead of ~/.tsh
+  BROWSER                      which browser opens; "none": links and codes are printed
   TESSERA_DEBUG                set: details of a failure on stderr
   NO_COLOR                     honoured (tsh uses colours for questions only)`,
   );
@@ -42,6 +45,7 @@ Environment:
   addSession(program, io, act);
   addDatabaseCommands(program, io, act);
   addProxyCommands(program, io, act);
+  addMfaCommands(program, io, act);
   examples(
     program
       .command('version')
@@ -94,7 +98,7 @@ function addLogin(program: Command, io: Io, act: Act): void {
   const command = trustOptions(
     program
       .command('login')
-      .description('sign in with password and one-time code; a session that is still good is shown instead')
+      .description('sign in as your cluster does it; a session that is still good is shown instead')
       .option('--proxy <host:port>', "the proxy's public address (port 443 when none is said)")
       .option('--user <name>', 'your name there')
       .addOption(
@@ -103,11 +107,20 @@ function addLogin(program: Command, io: Io, act: Act): void {
           'how long the session may last, for example 8h (a number alone: minutes)',
         ).argParser(parseTtlSeconds),
       )
+      .option('--auth <name>', 'a connector (your company\'s sign-in), or "local" (default: as the cluster prefers)')
+      .addOption(
+        new Option(
+          '--browser <how>',
+          'sign in in the browser; "none" prints the link for a browser on this machine',
+        ).choices(BROWSER_MODES),
+      )
+      .option('--device', 'show a code to type in a browser on any machine (default over SSH)')
       .option('--force', 'sign in again although the session is still good'),
   ).action(async (options: LoginOptions) => act((await import('./login.ts')).login(io, options)));
   examples(
     command,
-    'tsh login --proxy=access.example.com --user=alice',
+    'tsh login --proxy=access.example.com',
+    'tsh login --proxy=access.example.com --auth=okta --browser=none',
     'tsh login --proxy=access.example.com:3080 --user=alice --ca-pin=sha256:...   # first time, private CA',
     `printf '%s\\n' "$password" "$code" | tsh login --proxy=access.example.com --user=alice`,
   );
