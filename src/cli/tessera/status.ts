@@ -23,6 +23,7 @@ function statusText(io: Io, reply: StatusResponse): string {
   const services = reply.services.map((service) => [
     service.hostName,
     service.role,
+    service.version,
     [service.publicAddr, service.mysqlPublicAddr === '' ? '' : `${service.mysqlPublicAddr} (MySQL)`]
       .filter((address) => address !== '')
       .join(', '),
@@ -56,6 +57,7 @@ function statusText(io: Io, reply: StatusResponse): string {
           [
             { title: 'Service' },
             { title: 'Role' },
+            { title: 'Version' },
             { title: 'Address', shrink: true },
             { title: 'Seen' },
             { title: 'Audit Backlog' },
@@ -82,6 +84,7 @@ function machineForm(reply: StatusResponse): unknown {
       last_heartbeat: service.lastHeartbeat,
       audit_backlog_bytes: Number(service.auditBacklogBytes),
       audit_lag_milliseconds: Number(service.auditLagMilliseconds),
+      version: service.version,
       databases: service.databases,
       ...(service.publicAddr === '' ? {} : { public_addr: service.publicAddr }),
       ...(service.mysqlPublicAddr === '' ? {} : { mysql_public_addr: service.mysqlPublicAddr }),

@@ -52,6 +52,7 @@ export async function status(_request: StatusRequest, { context }: Call) {
       databases: service.databases,
       publicAddr: service.public_addr,
       mysqlPublicAddr: service.mysql_public_addr,
+      version: service.version,
     })),
   };
 }

@@ -18,6 +18,7 @@ const TTL_MS = 3 * NEXT_SECONDS * 1000;
 const MAX_RESOURCES = 1000;
 /** How long a silent service is still listed by `tessera status`. */
 const STATUS_TTL_MS = 24 * 3_600_000;
+const MAX_VERSION_LENGTH = 64;
 const SERVICE_PREFIX = '/service/';
 
 type ServiceCaller = Extract<Caller, { type: 'service' }>;
@@ -124,6 +125,7 @@ const serviceSchema = z.object({
   /** Of proxies; empty: none. */
   public_addr: z.string().default(''),
   mysql_public_addr: z.string().default(''),
+  version: z.string().default(''),
 });
 
 async function keepStatus(
@@ -140,6 +142,7 @@ async function keepStatus(
     last_heartbeat: new Date(nowMs).toISOString(),
     audit_backlog_bytes: Number(request.auditBacklogBytes),
     audit_lag_milliseconds: Number(request.auditLagMilliseconds),
+    version: request.version.slice(0, MAX_VERSION_LENGTH).replaceAll(/[^\w.+-]/gu, ''),
     ...announced,
   };
   await context.store.put(`${SERVICE_PREFIX}${caller.hostId}`, record, {

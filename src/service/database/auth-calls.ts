@@ -2,9 +2,12 @@ import { UpstreamError } from '../../errors.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { resourceToJson } from '../../rpc/convert.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
+import { programVersion } from '../program-version.ts';
 import type { IssueCertificate } from './credentials.ts';
 import type { HeartbeatMessage } from './heartbeat.ts';
 import type { SendReport } from './session-reports.ts';
+
+const VERSION = programVersion();
 
 /** What this agent asks of Auth, in the words of its parts. Failures are errors of ours. */
 export class AuthCalls {
@@ -24,6 +27,7 @@ export class AuthCalls {
         removed: [...message.removed],
         auditBacklogBytes: BigInt(audit.backlogBytes),
         auditLagMilliseconds: BigInt(Math.round(audit.lagMs)),
+        version: VERSION,
       });
     } catch (error) {
       throw fromConnectError(error);

@@ -321,6 +321,7 @@ class ProxyService implements RunningService {
         resources: [resourceToJson(resource)],
         auditBacklogBytes: BigInt(this.#audit.backlogBytes),
         auditLagMilliseconds: BigInt(Math.round(this.#audit.lagMs)),
+        version: this.#deps.version,
       });
     } catch (error) {
       throw fromConnectError(error);

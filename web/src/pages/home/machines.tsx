@@ -33,13 +33,14 @@ export function Machines({ version }: { readonly version: string }): ReactNode {
               <Table.Tr>
                 <Table.Th>Machine</Table.Th>
                 <Table.Th>Role</Table.Th>
+                <Table.Th>Version</Table.Th>
                 <Table.Th>Health</Table.Th>
                 <Table.Th>Serves</Table.Th>
                 <Table.Th>Audit on the way</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {status.isPending && <RowsSkeleton rows={3} columns={5} />}
+              {status.isPending && <RowsSkeleton rows={3} columns={6} />}
               {services.map((service) => (
                 <Row key={service.hostId} service={service} />
               ))}
@@ -69,6 +70,7 @@ function Row({ service }: { readonly service: ServiceStatus }): ReactNode {
         </Text>
       </Table.Td>
       <Table.Td>{service.role === 'database' ? 'agent' : service.role}</Table.Td>
+      <Table.Td>{service.version || '–'}</Table.Td>
       <Table.Td>
         {there ? (
           <Badge variant="light" color="green" tt="none" leftSection={<IconCircleCheck size={12} aria-hidden />}>
