@@ -75,7 +75,7 @@ function addUserChanges(users: Command, { io, globals, act }: Pick<Context, 'io'
   examples(
     users
       .command('reset')
-      .description('take password and one-time code away and print the link that sets new ones')
+      .description('take password and second factors away and print the link that sets new ones')
       .argument('<name>', 'user name')
       .addOption(
         new Option('--ttl <duration>', 'how long the link is good, at most 24h')

@@ -46,7 +46,7 @@ export async function resetUser(
   await withAuth(io, globals, async (connection) => {
     const reply = await connection.client.resetUser({ user: name, ttlSeconds: options.ttl });
     const pins = await caPins(connection);
-    say(io, `Password and one-time code of ${name} were reset.`);
+    say(io, `Password and second factors of ${name} were reset, and browsers signed out.`);
     sayLink(io, { link: reply.link, token: reply.resetToken, expires: reply.expires, kind: 'reset', pins });
   });
 }

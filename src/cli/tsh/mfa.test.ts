@@ -130,6 +130,15 @@ test('tsh db connect does not take a code out of what is piped to the client', a
   assert.deepEqual(cluster.factors.shown, []);
 });
 
+test('a tunnel that can ask nobody says so, and what to do', async () => {
+  const home = await signedIn();
+  cluster.factors.devices = [phone];
+  cluster.factors.demandedBy.add('orders');
+  const refusal = await tsh(home, ['proxy', 'db', '--tunnel', 'orders']);
+  assert.equal(refusal.code, 1);
+  assert.match(refusal.err, /nobody can be asked here\n.*"tsh db login" first.*--mfa-mode=browser/);
+});
+
 test('several databases of tsh db exec are asked for one after the other', async () => {
   const home = await signedIn();
   cluster.factors.devices = [phone];
