@@ -177,7 +177,7 @@ export type StartInviteResponse = Message<"tessera.auth.v1.StartInviteResponse">
   kind: string;
 
   /**
-   * otpauth:// URI with a fresh secret, kept beside the token until it is accepted.
+   * otpauth:// URI with a fresh secret, kept beside the token until it is accepted: a page that is loaded again shows the same. Empty when codes are not taken.
    *
    * @generated from field: string one_time_code_uri = 3;
    */
@@ -198,7 +198,7 @@ export type StartInviteResponse = Message<"tessera.auth.v1.StartInviteResponse">
   secondFactors: string[];
 
   /**
-   * JSON of PublicKeyCredentialCreationOptions (WebAuthn level 3, section 5.4); empty when passkeys are not taken.
+   * JSON of PublicKeyCredentialCreationOptions (WebAuthn level 3, section 5.4); empty when passkeys are not taken. Its challenge is good as long as the token.
    *
    * @generated from field: string webauthn_options_json = 6;
    */
@@ -213,6 +213,9 @@ export const StartInviteResponseSchema: GenMessage<StartInviteResponse> = /*@__P
   messageDesc(file_tessera_auth_v1_auth, 5);
 
 /**
+ * Sets password and second factors in place of all there were. Until it succeeds the token stays good, and the same call may be made again; codes of refusals that a page answers:
+ * SECOND_FACTOR_MISSING, ONE_TIME_CODE_WRONG, PASSKEY_REFUSED, PASSKEY_KNOWN, CONFIG_INVALID (password rules), INVITE_INVALID (used or too old).
+ *
  * @generated from message tessera.auth.v1.AcceptInviteRequest
  */
 export type AcceptInviteRequest = Message<"tessera.auth.v1.AcceptInviteRequest"> & {
@@ -2572,16 +2575,22 @@ export const BeginMfaChallengeRequestSchema: GenMessage<BeginMfaChallengeRequest
  */
 export type BeginMfaChallengeResponse = Message<"tessera.auth.v1.BeginMfaChallengeResponse"> & {
   /**
+   * Good once, within 5 minutes, for any one deed of this person. Empty when there is no passkey.
+   *
    * @generated from field: string challenge = 1;
    */
   challenge: string;
 
   /**
+   * The person has a device for one-time codes.
+   *
    * @generated from field: bool one_time_code = 2;
    */
   oneTimeCode: boolean;
 
   /**
+   * JSON of PublicKeyCredentialRequestOptions; empty when there is no passkey.
+   *
    * @generated from field: string webauthn_options_json = 3;
    */
   webauthnOptionsJson: string;
@@ -2630,6 +2639,8 @@ export const BeginMfaAddRequestSchema: GenMessage<BeginMfaAddRequest> = /*@__PUR
  */
 export type BeginMfaAddResponse = Message<"tessera.auth.v1.BeginMfaAddResponse"> & {
   /**
+   * To finish with, within 5 minutes. A wrong first code leaves it good (ONE_TIME_CODE_WRONG); a passkey that does not hold uses it up (PASSKEY_REFUSED).
+   *
    * @generated from field: string addition = 1;
    */
   addition: string;
@@ -2697,6 +2708,8 @@ export const FinishMfaAddResponseSchema: GenMessage<FinishMfaAddResponse> = /*@_
   messageDesc(file_tessera_auth_v1_auth, 90);
 
 /**
+ * The last one that the cluster takes stays while it demands one (LAST_SECOND_FACTOR).
+ *
  * @generated from message tessera.auth.v1.RemoveMfaDeviceRequest
  */
 export type RemoveMfaDeviceRequest = Message<"tessera.auth.v1.RemoveMfaDeviceRequest"> & {
