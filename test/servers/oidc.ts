@@ -3,6 +3,7 @@
  * {@link OidcBrowser} drives it.
  */
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -197,6 +198,7 @@ type Interaction = {
   readonly people: ReadonlyMap<string, OidcPerson>;
   readonly options: OidcServerOptions;
 };
+type ProviderClass = new (issuer: string, configuration: object) => Provider;
 /** The part of oidc-provider that is used; it comes without types. */
 type Provider = {
   callback(): (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -220,11 +222,10 @@ type Provider = {
   };
 };
 
-async function loadProvider(): Promise<new (issuer: string, configuration: object) => Provider> {
-  const name: string = 'oidc-provider';
-  const module = await quietly(
-    () => import(name) as Promise<{ readonly default: new (issuer: string, configuration: object) => Provider }>,
-  );
+const require = createRequire(import.meta.url);
+
+async function loadProvider(): Promise<ProviderClass> {
+  const module = await quietly(() => require('oidc-provider') as { readonly default: ProviderClass });
   return module.default;
 }
 

@@ -144,6 +144,8 @@ function kindOf(text: string): Connector['kind'] {
 }
 
 async function refused(answer: FinishSsoRequest, error: unknown, told: Told, context: AuthContext): Promise<void> {
+  // Nobody fills the audit log with answers that nobody asked for.
+  await limited(answer.clientAddress, context);
   const reason = error instanceof TesseraError ? `${error.message} (${error.code})` : 'the auth service failed';
   await signInRefused(
     told.user ?? '',

@@ -28,6 +28,10 @@ const KNOWN: { readonly [code: string]: Words } = {
     text: 'You are in too many of them. An administrator has to change what the provider sends.',
   },
   SSO_BUSY: { title: 'Too many people sign in just now', text: 'Wait a minute, then begin again.' },
+  SSO_TESTED: {
+    title: 'The try-out is over',
+    text: 'Nobody was signed in. Each step is shown where you began it: in the terminal or at the connector.',
+  },
   LOCKED: { title: 'Your account is locked', text: 'An administrator has locked it. Ask them why, and when it ends.' },
 };
 
