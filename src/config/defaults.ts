@@ -29,6 +29,9 @@ export const defaultAuthLimits: AuthLimits = {
   maxRequestBytes: 4 * MiB,
   maxAuditBatchBytes: 16 * MiB,
   maxSearchResults: 1000,
+  maxWebSessionsPerUser: 10,
+  maxClientLogins: 5000,
+  maxClientLoginsPerClient: 100,
   clientRefusalEventsPerMinute: 10,
   refusalEventsPerMinute: 600,
 };

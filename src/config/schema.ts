@@ -75,6 +75,12 @@ export type AuthLimits = {
   readonly maxAuditBatchBytes: number;
   /** Events of one page of a search. Default 1,000. */
   readonly maxSearchResults: number;
+  /** Sessions of one person in browsers; with one more the oldest ends. Default 10. */
+  readonly maxWebSessionsPerUser: number;
+  /** Sign-ins of `tsh` that wait for a browser. Default 5,000. */
+  readonly maxClientLogins: number;
+  /** Of one client address. Default 100. */
+  readonly maxClientLoginsPerClient: number;
   /** Refusals told one by one in the audit log, of one client address; more are counted together. Default 10 a minute. */
   readonly clientRefusalEventsPerMinute: number;
   /** The same, of all together. Default 600 a minute. */

@@ -9,8 +9,8 @@ import { isConflict } from './records.ts';
 /** What tsh asked for by way of a browser and waits for: one record each, for ten minutes, answered once. */
 
 export const CLIENT_LOGIN_TTL_MS = 10 * 60_000;
-/** maxClientLogins, maxClientLoginsPerNetwork, maxConfirmationsPerUser: that wait at once, in all and of one address (or IPv6 /64), and confirmations of one person. */
-export const CLIENT_LOGIN_LIMITS = { inAll: 5000, ofNetwork: 100, ofUser: 10 } as const;
+/** maxConfirmationsPerUser: that wait at once. Sign-ins have limits in the configuration. */
+const MAX_CONFIRMATIONS_PER_USER = 10;
 /** How often tsh asks, seconds; more by `SLOW_DOWN_SECONDS` each time that it asked too soon (RFC 8628 section 3.5). */
 export const POLL_SECONDS = 5;
 const SLOW_DOWN_SECONDS = 5;
@@ -192,18 +192,24 @@ const ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ';
 async function admit(wanted: Wanted, context: AuthContext): Promise<void> {
   const open = (await context.store.list(PREFIX)).flatMap(({ value }) => schema.safeParse(value).data ?? []);
   const { user } = wanted;
-  const busy = (limit: string): LimitError =>
-    new LimitError('CLIENT_LOGINS_BUSY', `too many sign-ins of tsh wait for a browser (${limit}); try again later`);
   if (user !== undefined) {
-    if (open.filter((login) => login.user === user).length >= CLIENT_LOGIN_LIMITS.ofUser)
-      throw busy(`maxConfirmationsPerUser ${CLIENT_LOGIN_LIMITS.ofUser}`);
+    if (open.filter((login) => login.user === user).length >= MAX_CONFIRMATIONS_PER_USER)
+      throw busy(`maxConfirmationsPerUser ${MAX_CONFIRMATIONS_PER_USER}`);
     return;
   }
+  const { maxClientLogins, maxClientLoginsPerClient } = context.config.limits;
   const anonymous = open.filter((login) => login.user === undefined);
-  if (anonymous.length >= CLIENT_LOGIN_LIMITS.inAll) throw busy(`maxClientLogins ${CLIENT_LOGIN_LIMITS.inAll}`);
+  if (anonymous.length >= maxClientLogins) throw busy(`max_client_logins ${maxClientLogins}`);
   const network = networkOf(wanted.address);
-  if (anonymous.filter((login) => networkOf(login.address) === network).length >= CLIENT_LOGIN_LIMITS.ofNetwork)
-    throw busy(`maxClientLoginsPerNetwork ${CLIENT_LOGIN_LIMITS.ofNetwork}`);
+  if (anonymous.filter((login) => networkOf(login.address) === network).length >= maxClientLoginsPerClient)
+    throw busy(`max_client_logins_per_client ${maxClientLoginsPerClient}`);
+}
+
+function busy(limit: string): LimitError {
+  return new LimitError(
+    'CLIENT_LOGINS_BUSY',
+    `too many sign-ins of tsh wait for a browser (${limit}); finish one, or try again in 10 minutes`,
+  );
 }
 
 async function keepCode(id: string, expiresMs: number, context: AuthContext): Promise<string> {

@@ -6,12 +6,12 @@ import {
   PollClientLoginResponse_State as PollState,
   PutResourceRequest_Mode,
 } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { defaultAuthLimits } from '../../config/defaults.ts';
 import { TrustedAuthorities } from '../../pki/trust.ts';
 import { verifyUserCertificate } from '../../pki/verify.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
 import { derOf, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { TestClient } from './client-login.fixture.ts';
-import { CLIENT_LOGIN_LIMITS } from './client-login-requests.ts';
 import { MAX_CODE_GUESSES } from './code-guesses.ts';
 import { announce, ORIGIN, TestBrowser } from './web.fixture.ts';
 
@@ -362,7 +362,8 @@ test('a connector: unknown ones are told, and a code needs none', async () => {
 test('not more than so many wait, of one address', async () => {
   auth.clock.offsetMs += 11 * 60_000;
   await announce(proxy);
-  for (let count = 0; count < CLIENT_LOGIN_LIMITS.ofNetwork; count += 1) await tsh().start({ polls: true });
+  for (let count = 0; count < defaultAuthLimits.maxClientLoginsPerClient; count += 1)
+    await tsh().start({ polls: true });
   assert.equal(await codeOf(tsh().start({ polls: true })), 'CLIENT_LOGINS_BUSY');
   auth.clock.offsetMs += 11 * 60_000;
   await announce(proxy);

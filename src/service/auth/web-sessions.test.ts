@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { defaultAuthLimits } from '../../config/defaults.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
 import { TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { announce, TestBrowser } from './web.fixture.ts';
-import { MAX_WEB_SESSIONS_PER_USER } from './web-sessions.ts';
 
 /** Browsers' sessions: whose they are, what ends them, and what nobody gets by lying about being a browser. */
 
@@ -190,7 +190,7 @@ for (const how of ['reset', 'removal'] as const) {
 test('with one session too many the oldest ends', async () => {
   const user = await auth.addUser('many', { roles: ['access'] });
   const browsers: TestBrowser[] = [];
-  for (let count = 0; count <= MAX_WEB_SESSIONS_PER_USER; count += 1) {
+  for (let count = 0; count <= defaultAuthLimits.maxWebSessionsPerUser; count += 1) {
     const browser = new TestBrowser(proxy);
     await browser.signIn(auth, user);
     browsers.push(browser);

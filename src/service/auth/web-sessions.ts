@@ -33,8 +33,6 @@ const schema = z.strictObject({
 });
 type Session = Readonly<z.infer<typeof schema>>;
 
-/** maxWebSessionsPerUser: with one more the oldest ends. */
-export const MAX_WEB_SESSIONS_PER_USER = 10;
 /** A session's last use is written at most this often, milliseconds. */
 const TOUCH_INTERVAL_MS = 60_000;
 
@@ -175,7 +173,7 @@ async function touch(item: Item, session: Session, context: AuthContext): Promis
 
 async function makeRoom(user: string, context: AuthContext): Promise<void> {
   const items = await context.store.list(listPrefix(user));
-  const tooMany = Math.max(0, items.length + 1 - MAX_WEB_SESSIONS_PER_USER);
+  const tooMany = Math.max(0, items.length + 1 - context.config.limits.maxWebSessionsPerUser);
   const byAge = items.toSorted((one, other) => one.revision - other.revision);
   for (const { key } of byAge.slice(0, tooMany)) {
     const id = key.slice(key.lastIndexOf('/') + 1);
