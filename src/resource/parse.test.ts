@@ -35,6 +35,10 @@ const examples: { readonly [name: string]: string } = {
     'kind: token\nversion: v2\nmetadata: {name: 0123456789abcdef, expires: 2026-01-01T00:00:00Z}\nspec: {roles: [db, Proxy], uses_left: 2}',
   lock: 'kind: lock\nversion: v2\nmetadata: {name: 5b1b-1}\nspec: {target: {user: alice}, message: suspected theft}',
   cluster_auth_preference: 'kind: cap\nversion: v2\nspec: {second_factor: on, default_session_ttl: 4h}',
+  oidc: 'kind: oidc\nversion: v3\nmetadata: {name: corp}\nspec: {issuer_url: "https://id.example.com", client_id: a, client_secret: b, redirect_url: "https://p.example.com/v1/webapi/oidc/callback", scope: [groups], max_age: 1h30m, claims_to_roles: [{claim: groups, value: "^db-(.*)$", roles: ["$1-reader", "x-${1}"]}], provider: x}',
+  saml: 'kind: saml\nversion: v2\nmetadata: {name: corp}\nspec: {acs: "https://p.example.com/v1/webapi/saml/acs/corp", entity_descriptor_url: "https://id.example.com/m", attributes_to_roles: [{name: groups, value: dba, roles: access}]}',
+  github:
+    'kind: github\nversion: v3\nmetadata: {name: hub}\nspec: {client_id: a, client_secret: b, redirect_url: "https://p.example.com/v1/webapi/github/callback", teams_to_roles: [{organization: acme, team: "*", roles: [access]}]}',
   db_server:
     'kind: db_server\nversion: v3\nmetadata: {name: host-1/orders}\nspec: {host_id: host-1, host_name: h, origin: config, health: {status: healthy}, database: {kind: db, version: v3, metadata: {name: orders}, spec: {protocol: postgres, uri: "h:1"}}}',
   proxy_server:
@@ -105,6 +109,10 @@ test('defaults of a database and of the preference', () => {
     second_factors: ['otp'],
     locking_mode: 'best_effort',
     require_session_mfa: false,
+    session_mfa_ttl: 300_000,
+    allow_local_auth: true,
+    allow_passwordless: true,
+    web_idle_timeout: 3_600_000,
     default_session_ttl: 43_200_000,
   });
 });
