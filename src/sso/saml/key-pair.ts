@@ -25,10 +25,11 @@ export async function makeSamlKeyPair(name: string, nowMs: number): Promise<Saml
     notBefore: new Date(nowMs - CLOCK_SKEW_MS),
     notAfter: new Date(nowMs + LIFETIME_MS),
     signingAlgorithm: algorithm,
+    // Node's own type of a key knows usages that a browser's does not; the library is typed for whichever is there.
     keys: {
       privateKey: privateKey.toCryptoKey(algorithm, false, ['sign']),
       publicKey: publicKey.toCryptoKey(algorithm, true, ['verify']),
-    },
+    } as object as Keys,
   });
   return {
     private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -36,6 +37,7 @@ export async function makeSamlKeyPair(name: string, nowMs: number): Promise<Saml
   };
 }
 
+type Keys = x509.X509CertificateCreateSelfSignedParams['keys'];
 const MODULUS_BITS = 3072;
 /** RFC 5280 appendix A: ub-common-name. */
 const MAX_COMMON_NAME = 64;
