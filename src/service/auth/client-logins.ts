@@ -14,11 +14,11 @@ import {
   pendingLogin,
   type FoundLogin,
 } from './client-login-requests.ts';
-import { emit, preferenceOf, type AuthContext } from './context.ts';
+import { emit, type AuthContext } from './context.ts';
 import { factorDeps } from './factor-deps.ts';
 import type { Call } from './gate.ts';
 import { isEmpty, requireProof } from './mfa-proof.ts';
-import { clientAnswer, requireLocalSignIn, signInPerson, type SignedInPerson } from './sign-in.ts';
+import { clientAnswer, signInPerson, type SignedInPerson } from './sign-in.ts';
 
 /** How what tsh asked for is decided, and what it gets. */
 
@@ -117,7 +117,6 @@ async function approval(
 ): Promise<Buffer> {
   const { identity, certificate, user } = caller;
   const { address, ttlSeconds } = claimed.login;
-  if (identity.userKind === 'local') requireLocalSignIn(await preferenceOf(context));
   const proved = identity.userKind === 'local' && (shown !== undefined || isFresh(caller, context));
   const mfa = shown ?? identity.mfa;
   const person = await signInPerson(

@@ -57,15 +57,17 @@ export type SignedInPerson = { readonly identity: UserIdentity; readonly ttlMs: 
 
 /**
  * The end of every sign-in, however it was proved: locks, lockout, pinning, the lifetime, and the audit log's word on it. Throws LoginError `SIGN_IN_REFUSED` for a local user who is
- * locked out, `LOCKED` for a lock in force.
+ * locked out, `LOCKED` for a lock in force, `LOCAL_SIGN_IN_OFF`.
  */
 export async function signInPerson(user: User, facts: SignInFacts, context: AuthContext): Promise<SignedInPerson> {
   const name = user.metadata.name;
   const { userKind, mfa, address } = facts;
   const method = facts.method ?? user.spec.created_by?.connector?.type ?? 'local';
+  const preference = await preferenceOf(context);
+  if (userKind === 'local') requireLocalSignIn(preference);
   await refuseLockedPerson(user, { ...facts, method }, context);
   const roles = await rolesOfUser(user, context);
-  const wantedMs = sessionTtl(roles, await preferenceOf(context), (facts.ttlSeconds ?? 0) * 1000);
+  const wantedMs = sessionTtl(roles, preference, (facts.ttlSeconds ?? 0) * 1000);
   const ttlMs = Math.min(wantedMs, (facts.notAfterMs ?? Number.POSITIVE_INFINITY) - context.clock.now());
   if (user.spec.status?.is_locked === true) await liftLockout(name, context);
   await emit(
