@@ -72,7 +72,7 @@ function Rest(props: Pick<Props, 'filters' | 'onChange'> & { readonly stacked: b
         hidePickedOptions
         maxDropdownHeight={320}
         nothingFoundMessage="No event is called so"
-        {...(props.stacked ? {} : { w: 210 })}
+        {...(props.stacked ? {} : { w: 180 })}
       />
       <TypedInput
         label="User"
@@ -135,8 +135,8 @@ function TypedInput(props: {
       placeholder={props.placeholder}
       value={typed}
       maxLength={1000}
-      flex={props.grow === true ? '1 1 12rem' : '0 1 8.5rem'}
-      {...(props.grow === true ? { miw: 180 } : {})}
+      flex={props.grow === true ? '1 1 10rem' : '0 1 7.5rem'}
+      {...(props.grow === true ? { miw: 150 } : {})}
       leftSection={props.icon === true ? <IconSearch size={16} aria-hidden /> : undefined}
       rightSection={
         typed === '' ? undefined : (

@@ -29,7 +29,7 @@ const kept: readonly {
   {
     name: 'everything else',
     filters: { user: 'a&b=c', database: 'orders', text: 'drop table', events: ['user.login', 'auth'], refused: true },
-    search: { user: 'a&b=c', database: 'orders', text: 'drop table', events: 'user.login,auth', refused: '1' },
+    search: { user: 'a&b=c', database: 'orders', text: 'drop table', events: 'user.login,auth', refused: 'yes' },
   },
   { name: 'a session, of all time', filters: { range: 'all', session: 's-1' }, search: { session: 's-1' } },
   { name: 'a session, of a day', filters: { range: '24h', session: 's-1' }, search: { range: '24h', session: 's-1' } },
@@ -48,10 +48,11 @@ test('an address that somebody wrote by hand', () => {
     user: 42,
     text: { $: 1 },
     events: 'user.login,<script>,user.login,,',
-    refused: true,
+    refused: 'perhaps',
     other: 'x',
   });
   assert.deepEqual(filters, { ...NO_FILTERS, user: '42', events: ['user.login'] });
+  assert.equal(filtersOf({ refused: true }).refused, true);
   assert.equal(filtersOf({ text: 'x'.repeat(5000) }).text.length, 1000);
   assert.equal(filtersOf({ from: '2026-03-01' }).from, '2026-03-01T00:00:00.000Z');
 });

@@ -65,7 +65,7 @@ export function filtersOf(search: Readonly<Record<string, unknown>>): AuditFilte
           .filter((name) => EVENT_NAME.test(name)),
       ),
     ].slice(0, MOST_EVENTS),
-    refused: textOf(search['refused']) === '1',
+    refused: REFUSED.has(textOf(search['refused'])),
   };
 }
 
@@ -82,7 +82,8 @@ export function searchOf(filters: AuditFilters): Record<string, string> {
     ['text', text],
     ['session', session],
     ['events', events.join(',')],
-    ['refused', refused ? '1' : ''],
+    // A word: the router would quote what reads as a number or a flag.
+    ['refused', refused ? 'yes' : ''],
   ];
   return Object.fromEntries(entries.filter(([, value]) => value !== ''));
 }
@@ -168,6 +169,7 @@ function timeOf(value: unknown): string {
 }
 
 const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+const REFUSED: ReadonlySet<string> = new Set(['yes', 'true', '1']);
 const EVENT_NAME = /^[\w.]{1,100}$/;
 /** The server's own limits. */
 const MOST_CHARACTERS = 1000;

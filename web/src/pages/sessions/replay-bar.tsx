@@ -54,9 +54,9 @@ export function ReplayBar({
           w={78}
         />
         <Switch
-          label="Shorten waits"
-          checked={replay.shortened}
-          onChange={(event) => replay.shorten(event.currentTarget.checked)}
+          label="Readable pace"
+          checked={replay.readable}
+          onChange={(event) => replay.pace(event.currentTarget.checked)}
         />
       </Group>
     </Card>

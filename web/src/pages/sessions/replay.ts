@@ -1,4 +1,4 @@
-/** The clock of a replay. Positions are milliseconds of the replay, which are fewer than those of the session when long waits are shortened. */
+/** The clock of a replay. Positions are milliseconds of the replay, which are not those of the session at a readable pace: long waits are shortened, and what came in one go is taken apart. */
 
 export type Moment = {
   /** Milliseconds since the session began. */
@@ -16,15 +16,18 @@ export type Shown = 'ahead' | 'running' | 'over';
 export type Playing = { readonly positionMs: number; readonly playing: boolean; readonly speed: number };
 
 export const SPEEDS: readonly number[] = [0.5, 1, 2, 4, 10, 30];
-/** A longer wait is shortened to this when waits are shortened. */
-export const LONGEST_WAIT_MS = 1500;
+/** A longer wait is shortened to this at a readable pace. */
+const LONGEST_WAIT_MS = 1500;
+/** What a script sends in one go is taken apart by this at a readable pace, as long as that makes it no longer than a minute. */
+const SHORTEST_WAIT_MS = 250;
+const MOST_STRETCH_MS = 60_000;
 /** So that the last statement can be seen before the end. */
 const LEAD_OUT_MS = 500;
 
 /** When each statement appears and is answered. `offsetMs` ascend roughly; what is out of order is put in order. */
 export function timelineOf(
   entries: readonly { readonly offsetMs: number; readonly durationMs: number | undefined }[],
-  options: { readonly shorten: boolean },
+  options: { readonly readable: boolean },
 ): Timeline {
   const real = entries
     .flatMap(({ offsetMs, durationMs }, entry) => [
@@ -34,12 +37,14 @@ export function timelineOf(
     .toSorted(
       (a, b) => a.offsetMs - b.offsetMs || (a.what === b.what ? a.entry - b.entry : a.what === 'asked' ? -1 : 1),
     );
+  const least = Math.min(SHORTEST_WAIT_MS, MOST_STRETCH_MS / Math.max(1, entries.length));
   let before = 0;
   let atMs = 0;
   const moments = real.map((moment) => {
     const wait = moment.offsetMs - before;
     before = moment.offsetMs;
-    atMs += options.shorten ? Math.min(wait, LONGEST_WAIT_MS) : wait;
+    const readable = Math.min(LONGEST_WAIT_MS, moment.what === 'asked' ? Math.max(least, wait) : wait);
+    atMs += options.readable ? readable : wait;
     return { ...moment, atMs };
   });
   return { moments, lengthMs: moments.length === 0 ? 0 : atMs + LEAD_OUT_MS };

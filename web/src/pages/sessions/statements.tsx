@@ -2,7 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { IconAlertTriangle, IconBan, IconCheck, IconLoader2, IconNote, type Icon } from '@tabler/icons-react';
 import { useEffect, useId, useRef, type KeyboardEvent, type ReactNode } from 'react';
 import { EventSentence } from '../../parts/events/event-sentence.tsx';
-import { printCount, printMs } from '../../parts/events/figures.ts';
+import { printMs, rowWords } from '../../parts/events/figures.ts';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { bytesWords } from '../../parts/time-words.ts';
 import type { Shown } from './replay.ts';
@@ -152,7 +152,7 @@ function answerWords(entry: Entry): string {
   if (answer === undefined) return stateOf(entry) === 'waiting' ? 'no answer on record' : '';
   return [
     answer.command,
-    answer.rows === undefined || !answer.ok ? '' : printCount(answer.rows, 'row'),
+    answer.ok ? rowWords(answer.rows, answer.command) : '',
     answer.durationMs === undefined ? '' : printMs(answer.durationMs),
     answer.bytes === undefined || answer.bytes === 0 ? '' : bytesWords(answer.bytes),
   ]

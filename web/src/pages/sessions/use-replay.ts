@@ -5,24 +5,24 @@ import type { Entry } from './story.ts';
 export type Replay = {
   readonly timeline: Timeline;
   readonly state: Playing;
-  readonly shortened: boolean;
+  readonly readable: boolean;
   /** Of each entry; everything is over while no replay goes on. */
   readonly shown: readonly Shown[] | undefined;
   /** The entry that appeared last; -1 before the first. */
   readonly last: number;
   readonly set: (change: (state: Playing) => Playing) => void;
   readonly playOrPause: () => void;
-  readonly shorten: (shortened: boolean) => void;
+  readonly pace: (readable: boolean) => void;
 };
 
 /** A replay of a session's entries. It rests at the end, where everything is to be seen, until somebody plays it. */
 export function useReplay(entries: readonly Entry[]): Replay {
-  const [shortened, setShortened] = useState(true);
+  const [readable, setReadable] = useState(true);
   const timelines = useMemo(() => {
     const timed = entries.map(({ offsetMs, answer }) => ({ offsetMs, durationMs: answer?.durationMs }));
-    return { short: timelineOf(timed, { shorten: true }), whole: timelineOf(timed, { shorten: false }) };
+    return { short: timelineOf(timed, { readable: true }), whole: timelineOf(timed, { readable: false }) };
   }, [entries]);
-  const timeline = shortened ? timelines.short : timelines.whole;
+  const timeline = readable ? timelines.short : timelines.whole;
   const [state, set] = useState<Playing>({ positionMs: Number.POSITIVE_INFINITY, playing: false, speed: 1 });
   usePlaying(state.playing, timeline.lengthMs, set);
   const isAtEnd = state.positionMs >= timeline.lengthMs;
@@ -33,15 +33,15 @@ export function useReplay(entries: readonly Entry[]): Replay {
   return {
     timeline,
     state: { ...state, positionMs: Math.min(state.positionMs, timeline.lengthMs) },
-    shortened,
+    readable,
     shown: now?.shown,
     last: now?.last ?? entries.length - 1,
     set,
     playOrPause: () => set((old) => toggle(old, timeline.lengthMs)),
-    shorten: (next) => {
+    pace: (next) => {
       const to = next ? timelines.short : timelines.whole;
       set((old) => ({ ...old, positionMs: samePlace(timeline, to, Math.min(old.positionMs, timeline.lengthMs)) }));
-      setShortened(next);
+      setReadable(next);
     },
   };
 }

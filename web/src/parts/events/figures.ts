@@ -21,6 +21,12 @@ export function printCount(count: number, one: string, many = `${one}s`): string
   return `${countWords(count)} ${count === 1 ? one : many}`;
 }
 
+/** Rows of an answer, `12 rows`; empty for none where the command has none to tell, such as BEGIN. `command` without its count. */
+export function rowWords(rows: number | undefined, command: string): string {
+  if (rows === undefined || (rows === 0 && command !== '' && !WITH_ROWS.test(command))) return '';
+  return printCount(rows, 'row');
+}
+
 /** `2026-03-11 21:42:38.485` on the reader's clock; `zone` UTC where an exact text is needed. */
 export function printTime(ms: number, detail: 'seconds' | 'milliseconds' = 'seconds', zone?: 'UTC'): string {
   if (ms === 0) return '—';
@@ -32,6 +38,8 @@ export function printTime(ms: number, detail: 'seconds' | 'milliseconds' = 'seco
   const fraction = detail === 'milliseconds' ? `.${part(date.getMilliseconds(), date.getUTCMilliseconds(), 3)}` : '';
   return `${day} ${time}${fraction}`;
 }
+
+const WITH_ROWS = /^(SELECT|INSERT|UPDATE|DELETE|MERGE|FETCH|MOVE|COPY|TABLE|VALUES)\b/;
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;

@@ -53,6 +53,10 @@ const rows = [
     want: 'orders answered alice: SELECT, 2 rows, 3.3 ms',
   },
   {
+    of: { ...base, event: 'db.session.result', code: 'TDB10I', command: 'BEGIN', rows: 0, duration_ms: 0.3 },
+    want: 'orders answered alice: BEGIN, 0.3 ms',
+  },
+  {
     of: { ...base, event: 'db.session.result', code: 'TDB10W', outcome: 'unanswered' },
     want: 'A statement of alice on orders was not answered before the session ended',
   },
@@ -62,7 +66,7 @@ const rows = [
   },
   {
     of: { event: 'user.login', code: 'T1000I', user: 'bob', method: 'local', 'addr.remote': '10.0.0.1:55' },
-    want: 'bob signed in with local from 10.0.0.1',
+    want: 'bob signed in with a password from 10.0.0.1',
   },
   {
     of: { event: 'lock.created', code: 'TLK00I', user: 'root', name: 'x', target: { user: 'eve' }, message: 'lost' },

@@ -1,6 +1,6 @@
 import { type AuditEvent, listAt, numberAt, textAt, valueAt } from './event.ts';
 import { bytesWords } from '../time-words.ts';
-import { printCount, printMs } from './figures.ts';
+import { printCount, printMs, rowWords } from './figures.ts';
 
 /** A piece of a sentence. All but `words` come from outside. `user`, `database` and `session` can be followed to more of the same. */
 export type SentencePart = {
@@ -66,7 +66,7 @@ const PATTERNS: ReadonlyMap<string, string> = new Map(
     TDB08W: 'Database user {username} could not be made on {db} for {user}: {!why}',
     TDB09I: 'Database user {username} was disabled or removed on {db}',
     TDB09W: 'Database user {username} could not be disabled on {db}: {!why}',
-    T1000I: '{user} signed in[ with {method}][ from {address}]',
+    T1000I: '{user} signed in[ with {how}][ from {address}]',
     T1000W: 'Sign-in of {user} was refused[ from {address}]: {!why}',
     T1001I: '{user} signed in through {method}[ from {address}]',
     T1001W: 'Single sign-on[ of {user?}] through {method} was refused[ from {address}]: {!why}',
@@ -134,6 +134,10 @@ const FIGURES: ReadonlyMap<string, (event: AuditEvent) => string> = new Map(
     whoRefused: ({ fields }) => (textAt(fields, 'refused') === 'true' ? 'Tessera' : 'The database'),
     outcome: outcome,
     unfinished: ({ fields }) => UNFINISHED.get(textAt(fields, 'outcome')) ?? 'failed',
+    how: ({ fields }) => {
+      const method = textAt(fields, 'method');
+      return method === 'local' ? 'a password' : method;
+    },
     dataSize: ({ fields }) => bytesWords(numberAt(fields, 'data_size') ?? 0),
     roleList: ({ fields }) => listAt(fields, 'roles').join(', '),
     target: ({ fields }) => pairs(valueAt(fields, 'target')),
@@ -151,11 +155,12 @@ const UNFINISHED: ReadonlyMap<string, string> = new Map([
 export function outcome({ fields }: Pick<AuditEvent, 'fields'>): string {
   const rows = numberAt(fields, 'affected_records') ?? numberAt(fields, 'rows');
   const duration = numberAt(fields, 'duration_ms');
+  // PostgreSQL's tag ends with the count: `SELECT 1`, `INSERT 0 1`.
+  const command = textAt(fields, 'command').replace(/( \d+)+$/, '');
   const told = [
-    // PostgreSQL's tag ends with the count: `SELECT 1`, `INSERT 0 1`.
-    textAt(fields, 'command').replace(/( \d+)+$/, ''),
+    command,
     textAt(fields, 'outcome') === 'suspended' ? 'a part of the rows' : '',
-    rows === undefined ? '' : printCount(rows, 'row'),
+    rowWords(rows, command),
     duration === undefined ? '' : printMs(duration),
   ];
   return told.filter((part) => part !== '').join(', ') || 'done';
