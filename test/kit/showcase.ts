@@ -19,7 +19,7 @@ export type Showcase = {
 
 const resources = `kind: role
 version: v7
-metadata: {name: shop-reader, description: Read the shop, no deletes}
+metadata: {name: shop-reader, description: 'Read the shop, no deletes'}
 spec:
   options: {max_session_ttl: 8h, client_idle_timeout: 15m}
   allow:

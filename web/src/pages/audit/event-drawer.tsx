@@ -1,7 +1,7 @@
 import { ActionIcon, Alert, Button, CopyButton, Drawer, Group, Stack, Text, Title } from '@mantine/core';
 import { IconChevronDown, IconChevronUp, IconLink, IconPlayerPlay } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { useEffect, useState, type ReactNode } from 'react';
 import { JsonText } from '../../parts/code-text.tsx';
 import { type AuditEvent, boundValues, statementOf } from '../../parts/events/event.ts';
 import { EventSentence } from '../../parts/events/event-sentence.tsx';
@@ -28,9 +28,12 @@ type Props = {
 /** One event: a sentence, the statement, what matters of it, what belongs to it, and all of it as JSON. */
 export function EventDrawer(props: Props): ReactNode {
   const { event } = props;
+  // The drawer gives the focus back to where it was when it went from closed to open: so its first moment is a closed one.
+  const [isReady, setReady] = useState(false);
+  useEffect(() => setReady(true), []);
   return (
     <Drawer
-      opened={event !== undefined}
+      opened={isReady && event !== undefined}
       onClose={props.onClose}
       position="right"
       size="lg"

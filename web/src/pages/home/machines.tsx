@@ -27,7 +27,7 @@ export function Machines({ version }: { readonly version: string }): ReactNode {
           onRetry={() => void status.refetch()}
         />
       ) : (
-        <Table.ScrollContainer minWidth={640} type="native">
+        <Table.ScrollContainer minWidth={640} type="native" tabIndex={0} role="region" aria-label="Agents and proxies">
           <Table verticalSpacing="xs">
             <Table.Thead>
               <Table.Tr>
