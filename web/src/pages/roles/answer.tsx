@@ -4,7 +4,12 @@ import { useQuery } from '@connectrpc/connect-query';
 import { keepPreviousData } from '@tanstack/react-query';
 import { IconChevronRight, IconCircleCheck, IconCircleX } from '@tabler/icons-react';
 import { useId, type ReactNode } from 'react';
-import { AuthService, type ExplainedDatabase, type ExplainedRule } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import {
+  AuthService,
+  type ExplainedDatabase,
+  type ExplainedRole,
+  type ExplainedRule,
+} from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { TextSkeleton } from '../../parts/skeletons.tsx';
@@ -92,32 +97,40 @@ function Database({ database }: { readonly database: ExplainedDatabase }): React
           </Text>
         ))}
         <Collapse expanded={opened} id={id}>
-          <Text size="sm" fw={500} mt={6}>
-            Role by role
-          </Text>
-          {database.roles.length === 0 && (
-            <Text size="sm" c="dimmed">
-              No role is had.
-            </Text>
-          )}
-          <List size="sm" spacing={2} withPadding>
-            {database.roles.map((role) => (
-              <List.Item key={role.role} style={{ overflowWrap: 'anywhere' }}>
-                <Text span size="sm" fw={500}>
-                  <VisibleText text={role.role} />
-                </Text>{' '}
-                {role.verdict}
-                {role.why !== '' && (
-                  <>
-                    : <VisibleText text={role.why} />
-                  </>
-                )}
-              </List.Item>
-            ))}
-          </List>
+          <ByRole roles={database.roles} />
         </Collapse>
       </Box>
     </Box>
+  );
+}
+
+function ByRole({ roles }: { readonly roles: readonly ExplainedRole[] }): ReactNode {
+  return (
+    <>
+      <Text size="sm" fw={500} mt={6}>
+        Role by role
+      </Text>
+      {roles.length === 0 && (
+        <Text size="sm" c="dimmed">
+          No role is had.
+        </Text>
+      )}
+      <List size="sm" spacing={2} withPadding>
+        {roles.map((role) => (
+          <List.Item key={role.role} style={{ overflowWrap: 'anywhere' }}>
+            <Text span size="sm" fw={500}>
+              <VisibleText text={role.role} />
+            </Text>{' '}
+            {role.verdict}
+            {role.why !== '' && (
+              <>
+                : <VisibleText text={role.why} />
+              </>
+            )}
+          </List.Item>
+        ))}
+      </List>
+    </>
   );
 }
 

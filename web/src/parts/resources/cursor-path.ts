@@ -78,29 +78,39 @@ function readLine(line: string): Line | undefined {
 /** The path of the line's own dashes and of the lines above that it stands below. */
 function ancestors(above: readonly string[], own: Line): { readonly path: readonly string[] } {
   const path = own.tokens.flatMap(({ kind, name }) => (kind === 'dash' ? [name] : []));
-  let column = own.tokens[0]?.column ?? own.rest.column;
-  let first: Token['kind'] = own.tokens[0]?.kind ?? 'key';
+  let lowest: Pick<Token, 'kind' | 'column'> = own.tokens[0] ?? { kind: 'key', column: own.rest.column };
   for (const text of above) {
-    if (/^(?:---|\.\.\.)/.test(text)) break;
-    if (text.trim() === '' || /^\s*#/.test(text)) continue;
+    if (isMark(text) || (lowest.column === 0 && lowest.kind === 'key')) break;
+    if (isEmpty(text)) continue;
     for (const token of (readLine(text)?.tokens ?? []).toReversed()) {
-      // A list may stand at the column of its key.
-      const isAbove = token.column < column || (token.column === column && first === 'dash' && token.kind === 'key');
-      if (!isAbove) continue;
+      if (!standsAbove(token, lowest)) continue;
       path.unshift(token.name);
-      ({ column } = token);
-      first = token.kind;
+      lowest = token;
     }
-    if (column === 0 && first === 'key') break;
   }
   return { path };
+}
+
+// A list may stand at the column of its key.
+function standsAbove(token: Token, lowest: Pick<Token, 'kind' | 'column'>): boolean {
+  return (
+    token.column < lowest.column || (token.column === lowest.column && lowest.kind === 'dash' && token.kind === 'key')
+  );
+}
+
+function isMark(line: string): boolean {
+  return /^(?:---|\.\.\.)/.test(line);
+}
+
+function isEmpty(line: string): boolean {
+  return /^\s*(?:#|$)/.test(line);
 }
 
 function siblingsIn(lines: readonly string[], column: number): readonly string[] {
   const keys: string[] = [];
   for (const line of lines) {
-    if (line.trim() === '' || /^\s*#/.test(line)) continue;
-    if (/^(?:---|\.\.\.)/.test(line)) break;
+    if (isEmpty(line)) continue;
+    if (isMark(line)) break;
     const tokens = readLine(line)?.tokens ?? [];
     const key = tokens.find((token) => token.kind === 'key' && token.column === column);
     if (key !== undefined) keys.push(key.name);
@@ -124,56 +134,69 @@ function valuePlace(line: Line, path: readonly string[], start: number, typed: s
 }
 
 type Frame = { readonly open: '[' | '{'; readonly path: readonly string[]; readonly keys: string[] };
+type Flow = { readonly frames: Frame[]; key: string | undefined; from: number; quote: string };
 
 /** Inside `[` and `{` of one line. */
 function flowPlace(text: string, path: readonly string[], start: number): CursorPlace | undefined {
-  const frames: Frame[] = [];
-  let from = 0;
-  let key: string | undefined;
-  let quote = '';
-  const where = (): readonly string[] => {
-    const frame = frames.at(-1);
-    if (frame === undefined) return path;
-    return frame.open === '[' ? [...frame.path, '[]'] : key === undefined ? frame.path : [...frame.path, key];
-  };
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    if (quote !== '') {
-      if (character === quote) quote = '';
-      continue;
-    }
-    if (character === '"' || character === "'") quote = character;
-    else if (character === '[' || character === '{') {
-      frames.push({ open: character, path: where(), keys: [] });
-      key = undefined;
-      from = index + 1;
-    } else if (character === ']' || character === '}') {
-      frames.pop();
-      key = undefined;
-      from = index + 1;
-    } else if (character === ',') {
-      key = undefined;
-      from = index + 1;
-    } else if (character === ':' && /^(?:\s|$)/.test(text.slice(index + 1)) && frames.at(-1)?.open === '{') {
-      key = text
-        .slice(from, index)
-        .trim()
-        .replace(/^["']|["']$/g, '');
-      frames.at(-1)?.keys.push(key);
-      from = index + 1;
-    }
-  }
-  const frame = frames.at(-1);
-  if (frame === undefined || quote !== '') return undefined;
-  const begin = from + (/^\s*/.exec(text.slice(from))?.[0].length ?? 0);
+  const flow: Flow = { frames: [], key: undefined, from: 0, quote: '' };
+  for (let index = 0; index < text.length; index += 1) readFlow(flow, text, index, path);
+  const frame = flow.frames.at(-1);
+  if (frame === undefined || flow.quote !== '') return undefined;
+  const blanks = /^\s*/.exec(text.slice(flow.from))?.[0].length ?? 0;
   return {
-    path: where(),
-    mode: frame.open === '[' ? 'entry' : key === undefined ? 'key' : 'value',
-    from: start + begin,
-    siblings: key === undefined ? frame.keys : [],
+    path: pathIn(flow, path),
+    mode: frame.open === '[' ? 'entry' : flow.key === undefined ? 'key' : 'value',
+    from: start + flow.from + blanks,
+    siblings: flow.key === undefined ? frame.keys : [],
     flow: true,
     column: 0,
   };
+}
+
+function readFlow(flow: Flow, text: string, index: number, path: readonly string[]): void {
+  const character = text.charAt(index);
+  if (flow.quote !== '') {
+    if (character === flow.quote) flow.quote = '';
+    return;
+  }
+  const frame = flow.frames.at(-1);
+  switch (character) {
+    case '"':
+    case "'":
+      flow.quote = character;
+      return;
+    case '[':
+    case '{':
+      flow.frames.push({ open: character, path: pathIn(flow, path), keys: [] });
+      break;
+    case ']':
+    case '}':
+      flow.frames.pop();
+      break;
+    case ',':
+      break;
+    case ':':
+      if (frame?.open !== '{' || !/^(?:\s|$)/.test(text.slice(index + 1))) return;
+      beginValue(flow, frame, text.slice(flow.from, index));
+      flow.from = index + 1;
+      return;
+    default:
+      return;
+  }
+  flow.key = undefined;
+  flow.from = index + 1;
+}
+
+function beginValue(flow: Flow, frame: Frame, written: string): void {
+  flow.key = written.trim().replace(/^["']|["']$/g, '');
+  frame.keys.push(flow.key);
+}
+
+function pathIn({ frames, key }: Flow, outer: readonly string[]): readonly string[] {
+  const frame = frames.at(-1);
+  if (frame === undefined) return outer;
+  if (frame.open === '[') return [...frame.path, '[]'];
+  return key === undefined ? frame.path : [...frame.path, key];
 }
 
 /** Whether the line belongs to a text that was begun with `|` or `>` above. */

@@ -11,7 +11,7 @@ import { problemWords, type Problem } from './place.ts';
 import { useChecked, type Checked } from './use-checked.ts';
 import { useCluster } from './use-cluster.ts';
 import { useCompletion } from './use-completion.ts';
-import { useSaving } from './use-saving.ts';
+import { useSaving, type Saving } from './use-saving.ts';
 import { yamlOf } from './yaml-text.ts';
 
 type Props = {
@@ -66,40 +66,61 @@ export function ResourceEditor(props: Props): ReactNode {
         </Text>
       )}
       <Group gap="sm">
-        {mayWrite && (
-          <Button
-            onClick={saving.review}
-            loading={saving.isChecking}
-            disabled={stored !== undefined && text === original}
-          >
-            {stored === undefined ? 'Review and create' : 'Review and save'}
-          </Button>
-        )}
-        {mayWrite && text !== original && (
-          <Button variant="default" onClick={() => setText(original)}>
-            Undo my changes
-          </Button>
-        )}
+        {mayWrite && <Buttons saving={saving} isNew={stored === undefined} {...{ text, original, setText }} />}
         {props.actions}
       </Group>
       {saving.checkError !== null && (
         <ErrorState error={saving.checkError} what="The text could not be checked" onRetry={saving.review} />
       )}
-      <ChangesDialog
-        opened={saving.reviewed !== undefined}
-        title={base === undefined ? `Create this ${noun}?` : `Save the ${noun} ${base.name}?`}
-        changes={changesOf(base, saving.reviewed)}
-        note="This is how it will be stored: comments are not kept, and what is left out stands with its default."
-        action={base === undefined ? 'Create' : 'Save'}
-        busy={saving.isSaving}
-        error={saving.error}
-        conflict={saving.conflict}
-        onCompare={saving.compare}
-        onSave={() => void save()}
-        onClose={saving.close}
-      />
+      <Review noun={noun} base={base} saving={saving} onSave={() => void save()} />
       {mayWrite && <LeaveGuard isDirty={isDirty} />}
     </Stack>
+  );
+}
+
+function Buttons(props: {
+  readonly saving: Saving;
+  readonly isNew: boolean;
+  readonly text: string;
+  readonly original: string;
+  readonly setText: (text: string) => void;
+}): ReactNode {
+  const { saving, text, original } = props;
+  return (
+    <>
+      <Button onClick={saving.review} loading={saving.isChecking} disabled={!props.isNew && text === original}>
+        {props.isNew ? 'Review and create' : 'Review and save'}
+      </Button>
+      {text !== original && (
+        <Button variant="default" onClick={() => props.setText(original)}>
+          Undo my changes
+        </Button>
+      )}
+    </>
+  );
+}
+
+function Review(props: {
+  readonly noun: string;
+  readonly base: Item | undefined;
+  readonly saving: Saving;
+  readonly onSave: () => void;
+}): ReactNode {
+  const { noun, base, saving } = props;
+  return (
+    <ChangesDialog
+      opened={saving.reviewed !== undefined}
+      title={base === undefined ? `Create this ${noun}?` : `Save the ${noun} ${base.name}?`}
+      changes={changesOf(base, saving.reviewed)}
+      note="This is how it will be stored: comments are not kept, and what is left out stands with its default."
+      action={base === undefined ? 'Create' : 'Save'}
+      busy={saving.isSaving}
+      error={saving.error}
+      conflict={saving.conflict}
+      onCompare={saving.compare}
+      onSave={props.onSave}
+      onClose={saving.close}
+    />
   );
 }
 

@@ -7,6 +7,8 @@ import { itemOf, type Item } from './item.ts';
 import { checkText, type Checked } from './use-checked.ts';
 import { useRefresh } from './use-resources.ts';
 
+export type Saving = ReturnType<typeof useSaving>;
+
 /** From a text to what is stored: checked by the server, shown, written against exactly the revision that was read. */
 export function useSaving(of: {
   readonly kind: string;
