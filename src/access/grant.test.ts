@@ -71,6 +71,7 @@ function ask({ roles, identity: who, ...more }: Ask): Grant | Denial {
     clientAddress: '192.0.2.1',
     preference,
     hostId: 'agent-1',
+    sessionId: '11111111-1111-4111-8111-111111111111',
     ...more,
   });
 }
@@ -441,6 +442,18 @@ const rows: readonly (Ask & { readonly name: string; readonly want: string })[] 
   { name: 'lock on a role', roles: only({}), locks: [lock({ role: 'r' })], want: 'locked' },
   { name: 'lock on the database', roles: only({}), locks: [lock({ db_service: 'orders' })], want: 'locked' },
   { name: 'lock on the agent', roles: only({}), locks: [lock({ server_id: 'agent-1' })], want: 'locked' },
+  {
+    name: 'lock on the session',
+    roles: only({}),
+    locks: [lock({ session_id: '11111111-1111-4111-8111-111111111111' })],
+    want: 'locked',
+  },
+  {
+    name: 'lock on another session',
+    roles: only({}),
+    locks: [lock({ session_id: '22222222-2222-4222-8222-222222222222' })],
+    want: 'granted',
+  },
   { name: 'lock on another agent', roles: only({}), locks: [lock({ server_id: 'agent-2' })], want: 'granted' },
   {
     name: 'lock on a request',

@@ -14,7 +14,7 @@ export type Measured = {
 
 /** About a store that `fillStore` filled up to `untilMs` over `spanMs`. First pages of 50 events, the newest first. */
 export function auditQuestions(untilMs: number, spanMs: number): readonly Question[] {
-  const at = (part: number): string => new Date(untilMs + 1 - Math.round(spanMs * part)).toISOString();
+  const at = (part: number): string => new Date(untilMs + 1 - Math.round((spanMs + 1) * part)).toISOString();
   const whole = { from: at(1), to: at(0) };
   const { users, databases, frequentWord, rareWord, absentPhrase } = SYNTHETIC;
   const [user = '', database = ''] = [users[0], databases[0]];

@@ -1,5 +1,6 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { endianness } from 'node:os';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { readStoredLine, type StoredEvent } from '../stored-event.ts';
@@ -261,8 +262,8 @@ export const NAMES = { user: 0, db: 1, session: 2, kind: 3 } as const satisfies 
 /** maxCachedNames: numbers of names at hand; others are looked up. */
 const MAX_NAMES = 20_000;
 const LEAST_PACKED_ROWS = 256;
-/** Of the index; another one is made anew. */
-export const VERSION = 2;
+/** Of the index; another one is made anew. Columns stand in the machine's byte order. */
+export const VERSION = endianness() === 'LE' ? 2 : 1002;
 const SCHEMA = `
   BEGIN;
   CREATE TABLE uids(uid BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;

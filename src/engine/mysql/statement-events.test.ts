@@ -173,6 +173,21 @@ function eventsOf(act: (events: StatementEvents) => void) {
   return { events, written: recorder.events };
 }
 
+test('the current statement is the one asked last, until it is answered; commands that run nothing are none', () => {
+  const { events } = eventsOf(() => {});
+  const first = asked({ command: 'COM_QUERY', text });
+  events.request(first);
+  assert.equal(events.current, text.text);
+  const execute = asked({ id: 2, command: 'COM_STMT_EXECUTE', prepared: prepared(cutText), statementId: 7 });
+  events.request(execute);
+  events.result({ ...done, request: first });
+  assert.equal(events.current, cutText.text);
+  events.request(asked({ id: 3, command: 'COM_STMT_PREPARE', text }));
+  assert.equal(events.current, cutText.text);
+  events.result({ ...done, request: execute });
+  assert.equal(events.current, undefined);
+});
+
 for (const { request, code, fields } of requests) {
   const { command } = request;
   const name = `${code} ${command}${request.unknownStatement === true ? ' of an unknown statement' : ''}`;

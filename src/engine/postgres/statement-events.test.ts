@@ -104,6 +104,24 @@ for (const { name, statement } of statements) {
   }
 }
 
+test('the current statement is the one asked last, until it is answered', () => {
+  const events = new StatementEvents(new MemoryRecorder());
+  assert.equal(events.current, undefined);
+  const first = { ...query, text: { text: 'select 1', bodyBytes: 9 } };
+  events.statement(first);
+  assert.equal(events.current, 'select 1');
+  events.statement({ ...execute, id: 2 });
+  assert.equal(events.current, cutText.text, 'of the prepared statement');
+  events.result({ ...done, statement: first });
+  assert.equal(events.current, cutText.text, 'an earlier answer changes nothing');
+  const unknown = { ...query, id: 3, text: undefined };
+  events.statement(unknown);
+  assert.equal(events.current, undefined, 'not known');
+  events.statement(first);
+  events.result({ ...done, statement: first });
+  assert.equal(events.current, undefined, 'idle');
+});
+
 test('events are as the table says: Parse, Bind, Close, errors outside of statements', () => {
   const recorder = new MemoryRecorder();
   const events = new StatementEvents(recorder);

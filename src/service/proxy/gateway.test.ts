@@ -244,6 +244,34 @@ test('a lock cuts a session that its agent does not end', async () => {
   await here.close();
 });
 
+test('a lock on one session cuts that one alone', async () => {
+  const here = await TestGateway.start(cluster);
+  const openings: Buffer[] = [];
+  await here.agent((incoming) => {
+    openings.push(incoming.opening);
+    echo('a')(incoming);
+  });
+  const person = await cluster.person();
+  const sockets = [];
+  for (const _each of [1, 2]) {
+    const socket = await dialPostgres(here.port, person);
+    socket.write(startup());
+    await firstBytes(socket, 10);
+    sockets.push(socket);
+  }
+  const [sid = ''] = openings.map((bytes) => /"sid":"([^"]+)"/.exec(bytes.toString('latin1'))?.[1]); // prettier-ignore
+  const [first, second] = sockets;
+  assert.ok(first !== undefined && second !== undefined);
+  here.locks.push({ kind: 'lock', version: 'v2', metadata: { name: 'l' }, spec: { target: { session_id: sid } } });
+  here.gateway.checkLocks();
+  await once(first, 'close');
+  await until(() => here.gateway.sessions.count === 1);
+  second.write('still');
+  await firstBytes(second, 5);
+  second.destroy();
+  await here.close();
+});
+
 test('draining: live sessions go on, new clients are refused in words, agents are told', async () => {
   const here = await TestGateway.start(cluster);
   const agent = await here.agent(echo('a'));
