@@ -71,12 +71,13 @@ function ask({ roles, identity: who, ...more }: Ask): Grant | Denial {
     clientAddress: '192.0.2.1',
     preference,
     hostId: 'agent-1',
-    sessionId: '11111111-1111-4111-8111-111111111111',
+    sessionId: sid,
     ...more,
   });
 }
 
 const verdict = (outcome: Grant | Denial): string => (outcome instanceof Grant ? 'granted' : outcome.reason);
+const sid = '11111111-1111-4111-8111-111111111111';
 const open = { db_labels: { '*': '*' }, db_users: ['*'], db_names: ['*'] };
 const only = (allow: object, deny: object = {}): Role[] => [role('r', { ...open, ...allow }, deny)];
 
@@ -445,13 +446,13 @@ const rows: readonly (Ask & { readonly name: string; readonly want: string })[] 
   {
     name: 'lock on the session',
     roles: only({}),
-    locks: [lock({ session_id: '11111111-1111-4111-8111-111111111111' })],
+    locks: [lock({ session_id: sid })],
     want: 'locked',
   },
   {
     name: 'lock on another session',
     roles: only({}),
-    locks: [lock({ session_id: '22222222-2222-4222-8222-222222222222' })],
+    locks: [lock({ session_id: sid.replace('1', '2') })],
     want: 'granted',
   },
   { name: 'lock on another agent', roles: only({}), locks: [lock({ server_id: 'agent-2' })], want: 'granted' },
