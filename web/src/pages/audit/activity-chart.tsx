@@ -1,4 +1,4 @@
-import { Box, Button, Group, Skeleton, Table, Text } from '@mantine/core';
+import { Box, Button, Center, Group, Skeleton, Table, Text } from '@mantine/core';
 import { useDisclosure, useElementSize } from '@mantine/hooks';
 import { useEffect, useState, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react';
 import { printTime } from '../../parts/events/figures.ts';
@@ -17,6 +17,7 @@ export function ActivityChart(props: {
   readonly bars: readonly Bar[];
   readonly total: number;
   readonly isPending: boolean;
+  readonly error: unknown;
   readonly onSpan: (fromMs: number, toMs: number) => void;
 }): ReactNode {
   const [table, { toggle }] = useDisclosure();
@@ -26,7 +27,11 @@ export function ActivityChart(props: {
     <Box>
       <Group justify="space-between" mb={4} gap="sm">
         <Text size="xs" c="dimmed" aria-live="polite">
-          {props.isPending ? 'Counting…' : `${countWords(total)} events, ${countWords(refused)} refused or failed`}
+          {props.isPending
+            ? 'Counting…'
+            : bars.length === 0
+              ? ''
+              : `${countWords(total)} events, ${countWords(refused)} refused or failed`}
         </Text>
         <Group gap="md">
           <Legend color="tessera-5" text="all" />
@@ -37,13 +42,25 @@ export function ActivityChart(props: {
         </Group>
       </Group>
       {bars.length === 0 ? (
-        <Skeleton height={HEIGHT + AXIS} animate={props.isPending} />
+        <NoFigures isPending={props.isPending} failed={props.error !== null} />
       ) : table ? (
         <Figures bars={bars} onSpan={props.onSpan} />
       ) : (
         <Chart bars={bars} onSpan={props.onSpan} />
       )}
     </Box>
+  );
+}
+
+/** Of the chart's own height, so that nothing moves. */
+function NoFigures({ isPending, failed }: { readonly isPending: boolean; readonly failed: boolean }): ReactNode {
+  if (isPending) return <Skeleton height={HEIGHT + AXIS} />;
+  return (
+    <Center h={HEIGHT + AXIS}>
+      <Text size="sm" c="dimmed">
+        {failed ? 'The events could not be counted.' : 'Nothing to count.'}
+      </Text>
+    </Center>
   );
 }
 

@@ -17,7 +17,7 @@ export function LiveSwitch(props: {
   return (
     <Group gap="xs" wrap="nowrap">
       {on && (
-        <Badge variant="light" color={COLORS[state]} tt="none" title={WORDS[state]}>
+        <Badge variant="light" color={tail.paused ? 'yellow' : COLORS[state]} tt="none" title={WORDS[state]}>
           {tail.paused ? 'paused' : state}
         </Badge>
       )}

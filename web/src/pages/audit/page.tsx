@@ -1,8 +1,9 @@
 import { ActionIcon, Button, Card, Group } from '@mantine/core';
 import { useHotkeys } from '@mantine/hooks';
-import { IconDownload, IconRefresh } from '@tabler/icons-react';
+import { IconDownload, IconListSearch, IconRefresh } from '@tabler/icons-react';
 import { lazy, Suspense, useRef, useState, type ReactNode } from 'react';
-import { useSession } from '../../api/session.ts';
+import { useMay, useSession } from '../../api/session.ts';
+import { EmptyState } from '../../parts/empty-state.tsx';
 import type { AuditEvent } from '../../parts/events/event.ts';
 import { KeyHelp } from '../../parts/key-help.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
@@ -19,6 +20,25 @@ const ExportDialog = lazy(async () => ({ default: (await import('./export-dialog
 
 /** Every statement and every refusal: filtered by its address, drawn over time, endless, live when asked. */
 export function Page(): ReactNode {
+  return useMay()('event', 'list') ? <Log /> : <NotForYou />;
+}
+
+function NotForYou(): ReactNode {
+  return (
+    <>
+      <PageHeader title="Audit log" />
+      <Card withBorder>
+        <EmptyState
+          icon={IconListSearch}
+          title="Your roles do not let you read the audit log"
+          text="The role auditor does. Ask an administrator for it."
+        />
+      </Card>
+    </>
+  );
+}
+
+function Log(): ReactNode {
   const view = useView();
   const { filters, setFilters, found, following } = view;
   const [help, setHelp] = useState(false);
@@ -35,7 +55,7 @@ export function Page(): ReactNode {
     <div className={classes['page']}>
       <PageHeader
         title="Audit log"
-        description="Every session, statement and refusal, and every change by an administrator"
+        description="Every session, statement, refusal and change"
         actions={<Actions view={view} help={help} onHelp={setHelp} onExport={() => setExporting(true)} />}
       />
       <FilterBar filters={filters} onChange={setFilters} searchRef={words} />

@@ -28,18 +28,19 @@ export function LiveCard(props: {
       withBorder
       padding="sm"
       component="article"
+      className={classes['box'] ?? ''}
       aria-label={`${visible(session.user)} on ${visible(session.databaseService)}`}
     >
       <div className={classes['card']}>
         <Who session={session} own={own} linked={may('event', 'list')} />
         <Where session={session} />
         <Rate session={session} rates={props.rates} />
-        <Now session={session} />
         {(own || may('lock', 'create')) && (
           <Button variant="light" color="red" size="xs" onClick={props.onEnd}>
             Terminate
           </Button>
         )}
+        <Now session={session} />
       </div>
     </Card>
   );
