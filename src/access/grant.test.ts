@@ -77,7 +77,7 @@ function ask({ roles, identity: who, ...more }: Ask): Grant | Denial {
 }
 
 const verdict = (outcome: Grant | Denial): string => (outcome instanceof Grant ? 'granted' : outcome.reason);
-const sid = '11111111-1111-4111-8111-111111111111';
+const [sid, other] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'] as const;
 const open = { db_labels: { '*': '*' }, db_users: ['*'], db_names: ['*'] };
 const only = (allow: object, deny: object = {}): Role[] => [role('r', { ...open, ...allow }, deny)];
 
@@ -443,18 +443,8 @@ const rows: readonly (Ask & { readonly name: string; readonly want: string })[] 
   { name: 'lock on a role', roles: only({}), locks: [lock({ role: 'r' })], want: 'locked' },
   { name: 'lock on the database', roles: only({}), locks: [lock({ db_service: 'orders' })], want: 'locked' },
   { name: 'lock on the agent', roles: only({}), locks: [lock({ server_id: 'agent-1' })], want: 'locked' },
-  {
-    name: 'lock on the session',
-    roles: only({}),
-    locks: [lock({ session_id: sid })],
-    want: 'locked',
-  },
-  {
-    name: 'lock on another session',
-    roles: only({}),
-    locks: [lock({ session_id: sid.replace('1', '2') })],
-    want: 'granted',
-  },
+  { name: 'lock on the session', roles: only({}), locks: [lock({ session_id: sid })], want: 'locked' },
+  { name: 'lock on another one', roles: only({}), locks: [lock({ session_id: other })], want: 'granted' },
   { name: 'lock on another agent', roles: only({}), locks: [lock({ server_id: 'agent-2' })], want: 'granted' },
   {
     name: 'lock on a request',
