@@ -21,7 +21,7 @@ export function RoleTable(props: {
           <Table.Tr>
             <Table.Th w={240}>Role</Table.Th>
             <Table.Th>What it allows</Table.Th>
-            {users !== undefined && <Table.Th w={90}>Held by</Table.Th>}
+            {users !== undefined && <Table.Th w={110}>Held by</Table.Th>}
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -42,7 +42,7 @@ function Row({ role, users }: { readonly role: Item; readonly users: readonly It
     <Table.Tr style={{ verticalAlign: 'top' }}>
       <Table.Td style={{ overflowWrap: 'anywhere' }}>
         <Group gap={8}>
-          <AnchorLink to="/roles/$name" params={{ name: role.name }} fw={600}>
+          <AnchorLink to="/roles/$name" params={{ name: role.name }} fw={600} size="sm">
             <VisibleText text={role.name} />
           </AnchorLink>
           {role.labels['tessera.dev/preset'] === 'yes' && (

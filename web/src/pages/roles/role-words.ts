@@ -161,6 +161,6 @@ function choice(values: readonly string[], word = 'or'): string {
 }
 
 const TRAITS: ReadonlyMap<string, string> = new Map([
-  ['{{internal.db_users}}', 'their own db_users'],
-  ['{{internal.db_names}}', 'of their own db_names'],
+  ['{{internal.db_users}}', 'any of their db_users'],
+  ['{{internal.db_names}}', 'any of their db_names'],
 ]);

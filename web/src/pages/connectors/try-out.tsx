@@ -1,0 +1,148 @@
+import { Anchor, Button, Card, Group, List, Loader, Stack, Text, ThemeIcon, Title } from '@mantine/core';
+import { useQuery } from '@connectrpc/connect-query';
+import { useMutation } from '@tanstack/react-query';
+import { IconCheck, IconExternalLink, IconX } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import {
+  AuthService,
+  GetSsoTestResponse_State as State,
+  type GetSsoTestResponse,
+  type SsoTestStep,
+} from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import { providerUrl } from '../../api/leave.ts';
+import { JsonText } from '../../parts/code-text.tsx';
+import { ErrorState } from '../../parts/error-state.tsx';
+import { log } from '../../parts/events/log-client.ts';
+import { VisibleText } from '../../parts/events/visible-text.tsx';
+import { isJsonObject, stepTitle } from './steps.ts';
+
+const POLL_MS = 1500;
+
+/** A sign-in with the text as it is in the editor, saved or not: nobody is signed in by it, and each step is told. */
+export function TryOut({ draft }: { readonly draft: string | undefined }): ReactNode {
+  const starting = useMutation({
+    mutationFn: async (json: string) => {
+      // Opened by the click itself: later, browsers hold it for an advertisement.
+      const tab = window.open('about:blank', '_blank');
+      try {
+        const { testId, redirectUrl } = await log.startSsoTest({ json });
+        const url = providerUrl(redirectUrl);
+        if (tab !== null) {
+          tab.opener = null;
+          tab.location.replace(url);
+        }
+        return { testId, url };
+      } catch (error) {
+        tab?.close();
+        throw error;
+      }
+    },
+  });
+  return (
+    <Card withBorder component="section" aria-label="Try it">
+      <Stack gap="sm">
+        <Title order={2}>Try it</Title>
+        <Text size="sm" c="dimmed">
+          Signs in at the provider in a new tab with the text as it stands here, saved or not. Nobody is signed in to
+          Tessera by it; come back here to see each step.
+        </Text>
+        <Group gap="sm">
+          <Button
+            variant="light"
+            leftSection={<IconExternalLink size={16} aria-hidden />}
+            disabled={draft === undefined}
+            loading={starting.isPending}
+            onClick={() => (draft === undefined ? undefined : starting.mutate(draft))}
+          >
+            Test the sign-in
+          </Button>
+          {draft === undefined && (
+            <Text size="sm" c="dimmed">
+              The text has problems.
+            </Text>
+          )}
+        </Group>
+        {starting.error !== null && <ErrorState error={starting.error} what="The test could not begin" />}
+        {starting.data !== undefined && <Outcome testId={starting.data.testId} url={starting.data.url} />}
+      </Stack>
+    </Card>
+  );
+}
+
+function Outcome({ testId, url }: { readonly testId: string; readonly url: string }): ReactNode {
+  const { data, error } = useQuery(
+    AuthService.method.getSsoTest,
+    { testId },
+    {
+      staleTime: 0,
+      refetchInterval: ({ state }) =>
+        state.error !== null || (state.data !== undefined && state.data.state !== State.PENDING) ? false : POLL_MS,
+      refetchIntervalInBackground: true,
+    },
+  );
+  if (error !== null) return <ErrorState error={error} what="The test could not be followed" />;
+  return (
+    <Stack gap="sm">
+      <div role="status">
+        <Headline test={data} url={url} />
+      </div>
+      <List listStyleType="none" spacing="sm" m={0} p={0}>
+        {(data?.steps ?? []).map((step, index) => (
+          <List.Item key={index} styles={{ itemWrapper: { display: 'block' }, itemLabel: { display: 'block' } }}>
+            <Step step={step} />
+          </List.Item>
+        ))}
+      </List>
+    </Stack>
+  );
+}
+
+function Headline({ test, url }: { readonly test: GetSsoTestResponse | undefined; readonly url: string }): ReactNode {
+  if (test === undefined || test.state === State.PENDING)
+    return (
+      <Group gap="xs">
+        <Loader size="xs" aria-hidden />
+        <Text size="sm">
+          Waiting for the provider’s answer. No tab opened?{' '}
+          <Anchor href={url} target="_blank" rel="noopener noreferrer">
+            Open the provider’s page
+          </Anchor>
+        </Text>
+      </Group>
+    );
+  if (test.state === State.SUCCEEDED)
+    return (
+      <Text size="sm" fw={500} style={{ overflowWrap: 'anywhere' }}>
+        It works: <VisibleText text={test.user} /> would be signed in with{' '}
+        {test.roles.length === 1 ? 'the role' : 'the roles'} <VisibleText text={test.roles.join(', ')} />.
+      </Text>
+    );
+  return (
+    <Text size="sm" fw={500} c="var(--mantine-color-error)">
+      Nobody would be signed in. The last step says why.
+    </Text>
+  );
+}
+
+function Step({ step }: { readonly step: SsoTestStep }): ReactNode {
+  return (
+    <Group gap="xs" align="flex-start" wrap="nowrap">
+      <ThemeIcon size={20} radius="xl" variant="light" color={step.ok ? 'green' : 'red'} aria-hidden mt={1}>
+        {step.ok ? <IconCheck size={12} /> : <IconX size={12} />}
+      </ThemeIcon>
+      <Stack gap={4} flex={1} miw={0}>
+        <Text size="sm" fw={500}>
+          {stepTitle(step.name)}
+          <span className="visually-hidden">{step.ok ? ': in order' : ': failed'}</span>
+        </Text>
+        {isJsonObject(step.detail) ? (
+          <JsonText value={JSON.parse(step.detail)} />
+        ) : (
+          <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>
+            <VisibleText text={step.detail} layout="block" />
+          </Text>
+        )}
+      </Stack>
+    </Group>
+  );
+}
