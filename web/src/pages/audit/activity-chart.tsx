@@ -237,7 +237,11 @@ const KEYS: ReadonlyMap<string, number> = new Map([
 function Figures({ bars, onSpan }: ChartProps): ReactNode {
   const filled = bars.filter(({ count }) => count > 0);
   return (
-    <Table.ScrollContainer minWidth={320} maxHeight={HEIGHT + AXIS}>
+    <Table.ScrollContainer
+      minWidth={320}
+      maxHeight={HEIGHT + AXIS}
+      scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'group', 'aria-label': 'Figures of the chart' } }}
+    >
       <Table withRowBorders={false} verticalSpacing={2} stickyHeader fz="xs">
         <Table.Thead>
           <Table.Tr>

@@ -10,7 +10,10 @@ export function DatabaseTable(
 ): ReactNode {
   return (
     <Card withBorder padding={0}>
-      <Table.ScrollContainer minWidth={860}>
+      <Table.ScrollContainer
+        minWidth={860}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'group', 'aria-label': 'Databases' } }}
+      >
         <Table highlightOnHover verticalSpacing="xs" horizontalSpacing="sm">
           <Table.Thead>
             <Table.Tr>

@@ -119,7 +119,10 @@ function Sessions({
 }): ReactNode {
   return (
     <Card withBorder padding={0} style={{ opacity: found.isOld ? 0.55 : 1 }}>
-      <Table.ScrollContainer minWidth={820}>
+      <Table.ScrollContainer
+        minWidth={820}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'group', 'aria-label': 'Past sessions' } }}
+      >
         <Table highlightOnHover verticalSpacing="xs" horizontalSpacing="sm" aria-busy={found.isPending || found.isOld}>
           <Table.Thead>
             <Table.Tr>
