@@ -11,6 +11,8 @@ import { buildWeb } from './build.ts';
 
 const folder = resolve(import.meta.dirname, '../docs/guide/images');
 const schemes = ['light', 'dark'] as const;
+/** For lazy parts (highlighting, charts) to be drawn. */
+const SETTLE_MS = 700;
 /** Name of the picture, path below /web/, and what to do there before the picture is taken. */
 type Shot = { readonly name: string; readonly path: string; readonly prepare?: (browser: Browser) => Promise<void> };
 
@@ -108,6 +110,3 @@ async function shoot({ page }: Browser, name: string): Promise<void> {
     writeFileSync(join(folder, `${name}-${colorScheme}.png`), await page.screenshot());
   }
 }
-
-/** For lazy parts (highlighting, charts) to be drawn. */
-const SETTLE_MS = 700;

@@ -162,7 +162,6 @@ spec:
   display: ${saml.name}
   acs: ${acs}
   entity_descriptor_url: ${server.metadataUrl}
-  username_attribute: uid
   attributes_to_roles:
     - {name: groups, value: dba, roles: [auditor]}
 `);
@@ -187,9 +186,12 @@ spec:
   test('no page complained', () => assert.deepEqual(browser.complaints, []));
 });
 
+/** The first form with a password on the page, whoever drew it. */
 async function atSaml(page: Page): Promise<void> {
-  await page.locator('input[type=password]').waitFor();
-  await page.locator('input:not([type=password]):not([type=hidden]):not([type=submit])').first().fill('alice');
-  await page.locator('input[type=password]').fill(samlPeople.alice.password);
-  await page.locator('button, input[type=submit]').first().click();
+  await page.waitForURL((url) => url.protocol === 'http:');
+  const form = page.locator('form', { has: page.locator('input[type=password]') });
+  await form.waitFor();
+  await form.getByRole('textbox').first().fill('alice');
+  await form.locator('input[type=password]').fill(samlPeople.alice.password);
+  await form.locator('button, input[type=submit]').first().click();
 }

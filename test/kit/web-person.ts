@@ -38,6 +38,8 @@ export async function signOut(page: Page): Promise<void> {
 
 /** Waits until the frame of a signed-in person is there. */
 export async function signedIn(page: Page): Promise<void> {
-  await page.getByRole('navigation').first().waitFor();
-  assert.doesNotMatch(page.url(), /\/web\/(login|invite)/);
+  const frame = page.getByRole('navigation').first();
+  const refusal = page.getByRole('alert').first();
+  await frame.or(refusal).first().waitFor();
+  if (!(await frame.isVisible())) assert.fail(`not signed in: ${page.url()} says ${await refusal.innerText()}`);
 }
