@@ -42,20 +42,7 @@ function Form(props: {
     forMs: 0,
   });
   const [tried, setTried] = useState(false);
-  const refresh = useRefresh();
-  const locking = useMutation({
-    mutationFn: () =>
-      log.putResource({
-        json: lockJson(form, crypto.randomUUID(), Date.now()),
-        mode: Mode.CREATE,
-        expectedRevision: 0n,
-      }),
-    onSuccess: async () => {
-      notifications.show({ message: 'Locked.', color: 'green' });
-      props.onClose();
-      await refresh('lock');
-    },
-  });
+  const locking = useLocking(form, props.onClose);
   const problems = lockProblems(form);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -98,6 +85,21 @@ function Form(props: {
       </Stack>
     </form>
   );
+}
+
+function useLocking(form: LockForm, onDone: () => void) {
+  const refresh = useRefresh();
+  return useMutation({
+    mutationFn: () => {
+      const json = lockJson(form, crypto.randomUUID(), Date.now());
+      return log.putResource({ json, mode: Mode.CREATE, expectedRevision: 0n });
+    },
+    onSuccess: async () => {
+      notifications.show({ message: 'Locked.', color: 'green' });
+      onDone();
+      await refresh('lock');
+    },
+  });
 }
 
 function Target(props: {

@@ -6,6 +6,7 @@ import { traitNameProblem, type TraitRow } from './trait-rows.ts';
 type Props = {
   readonly rows: readonly TraitRow[];
   readonly fixed?: readonly string[];
+  readonly disabled?: boolean;
   readonly onChange: (rows: readonly TraitRow[]) => void;
   /** Values to offer, by trait. */
   readonly suggestions?: (name: string) => readonly string[];
@@ -19,7 +20,7 @@ export function TraitsForm(props: Props): ReactNode {
       {rows.map((row) => (
         <Row key={row.id} {...props} row={row} />
       ))}
-      <Group>
+      <Group display={props.disabled === true ? 'none' : undefined}>
         <Button
           variant="subtle"
           size="compact-sm"
@@ -35,7 +36,14 @@ export function TraitsForm(props: Props): ReactNode {
   );
 }
 
-function Row({ row, rows, onChange, fixed = [], suggestions }: Props & { readonly row: TraitRow }): ReactNode {
+function Row({
+  row,
+  rows,
+  onChange,
+  fixed = [],
+  disabled = false,
+  suggestions,
+}: Props & { readonly row: TraitRow }): ReactNode {
   const change = (more: Partial<TraitRow>): void =>
     onChange(rows.map((other) => (other.id === row.id ? { ...other, ...more } : other)));
   const isFixed = fixed.includes(row.name);
@@ -49,6 +57,7 @@ function Row({ row, rows, onChange, fixed = [], suggestions }: Props & { readonl
         <TextInput
           aria-label="Name of the trait"
           placeholder="team"
+          disabled={disabled}
           w={130}
           style={{ flex: 'none' }}
           value={row.name}
@@ -62,12 +71,13 @@ function Row({ row, rows, onChange, fixed = [], suggestions }: Props & { readonl
         placeholder={row.values.length === 0 ? 'A value, then Enter' : ''}
         flex={1}
         miw={0}
+        disabled={disabled}
         value={[...row.values]}
         data={[...(suggestions?.(row.name) ?? [])]}
         acceptValueOnBlur
         onChange={(values) => change({ values })}
       />
-      {!isFixed && (
+      {!isFixed && !disabled && (
         <ActionIcon
           variant="subtle"
           color="gray"
