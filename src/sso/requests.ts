@@ -12,7 +12,12 @@ export const SSO_REQUEST_TTL_MS = 10 * 60_000;
 export const SSO_REQUEST_LIMITS = { inAll: 5000, ofNetwork: 200, keptBytes: 16 * 1024 } as const;
 
 const purpose = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('web'), returnTo: z.string() }),
+  z.strictObject({
+    type: z.literal('web'),
+    returnTo: z.string(),
+    /** What the browser's session is kept under (no secret), for it ends with the new one. The cookie itself does not come back with an answer from another site. */
+    formerSession: z.string().optional(),
+  }),
   z.strictObject({ type: z.literal('client'), clientLoginId: z.string() }),
   z.strictObject({ type: z.literal('test'), testId: z.string() }),
 ]);

@@ -1,9 +1,9 @@
 import { ConfigError } from '../../errors.ts';
 
-/** Where a browser may carry tsh's answer: this very machine (RFC 8252 section 7.3), or an https host that a connector allows. */
+/** Where a browser may carry tsh's answer: this very machine (RFC 8252 section 7.3). */
 
 /** The address as it will be used. Throws ConfigError for every other: an answer must not be led elsewhere, sealed as it is. */
-export function checkedCallback(text: string, allowedHttpsHosts: readonly string[] = []): string {
+export function checkedCallback(text: string): string {
   const url = text.length > MAX_LENGTH ? null : URL.parse(text);
   const plain =
     url !== null &&
@@ -14,7 +14,6 @@ export function checkedCallback(text: string, allowedHttpsHosts: readonly string
     url.href === text;
   if (!plain || url.pathname.length < 2) throw refused();
   if (url.protocol === 'http:' && LOOPBACK.has(url.hostname) && url.port !== '') return url.href;
-  if (url.protocol === 'https:' && allowedHttpsHosts.includes(url.hostname)) return url.href;
   throw refused();
 }
 
@@ -27,7 +26,5 @@ const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 const MAX_LENGTH = 1024;
 
 function refused(): ConfigError {
-  return new ConfigError([
-    "callback_url: expected http://127.0.0.1:<port>/<path> (or [::1], localhost), or a host of the connector's allowed_https_hostnames",
-  ]);
+  return new ConfigError(['callback_url: expected http://127.0.0.1:<port>/<path> (or [::1], localhost)']);
 }

@@ -40,8 +40,7 @@ export async function startClientLogin(request: StartClientLoginRequest, { calle
     throw new ConfigError([
       'connector: a code is approved by a person who is signed in at the web UI, however they signed in',
     ]);
-  const allowed = connector?.spec.client_redirect_settings?.allowed_https_hostnames;
-  const callbackUrl = request.callbackUrl === '' ? '' : checkedCallback(request.callbackUrl, allowed);
+  const callbackUrl = request.callbackUrl === '' ? '' : checkedCallback(request.callbackUrl);
   const web = await webAddress(context);
   const hostName = plainText(request.hostName, MAX_HOST_NAME);
   const kept = await keepLogin(

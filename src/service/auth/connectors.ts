@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import * as z from 'zod';
 import { ConfigError, StorageError } from '../../errors.ts';
 import type { Connector, Resource, SamlConnector } from '../../resource/resource.ts';
@@ -12,6 +12,9 @@ import type { AuthContext } from './context.ts';
 /** Connectors as they are stored: the record without its secrets, and these sealed under `/connector_secret/<kind>/<name>`. */
 
 const CONNECTOR_KINDS = ['oidc', 'saml', 'github'] as const;
+/** Where a client secret is sent, and for whom. */
+const DESTINATION = ['issuer_url', 'client_id', 'endpoint_url', 'api_endpoint_url'] as const;
+const SECRET_KEYS = ['clientSecret', 'signingKey', 'assertionKey'] as const;
 type Context = Pick<AuthContext, 'store' | 'records' | 'sealer' | 'clock' | 'providers'>;
 /** A connector that is fit to be written, and its secrets, sealed. */
 export type PreparedConnector = { readonly record: Connector; readonly sealed: SealedSecrets };
@@ -44,6 +47,11 @@ export async function prepareConnector(wanted: Connector, context: Context): Pro
       problems.push(
         `the name is a connector's of kind ${other} already, and people name connectors without their kind`,
       );
+  problems.push(...(await sharedAddresses(wanted, context)));
+  if ((wanted.spec.client_redirect_settings?.allowed_https_hostnames ?? []).length > 0)
+    problems.push(
+      "spec.client_redirect_settings.allowed_https_hostnames: is not supported: tsh's answer goes to the person's own machine and nowhere else; on another machine, sign in with a code",
+    );
   const before = (await context.records.read(kind, wanted.metadata.name))?.resource;
   const known = before === undefined ? {} : await readSealed(wanted, context);
   const prepared =
@@ -136,7 +144,7 @@ function keptSecret(
 function changedKeys(wanted: Connector, before: Connector): readonly string[] {
   const now: Readonly<Record<string, unknown>> = wanted.spec;
   const then: Readonly<Record<string, unknown>> = before.spec;
-  return ['issuer_url', 'client_id', 'endpoint_url', 'api_endpoint_url'].filter((key) => now[key] !== then[key]);
+  return DESTINATION.filter((key) => now[key] !== then[key]);
 }
 
 async function prepareSaml(
@@ -227,13 +235,42 @@ function addressProblems(connector: Connector): string[] {
   );
 }
 
+/**
+ * Two providers must not answer to one address: the one could send a browser on to the other and be given the other's code, which signs in whoever it is of (mix-up, RFC 9700 section 4.4.2). SAML's answers name their
+ * issuer and request under the signature.
+ */
+async function sharedAddresses(wanted: Connector, { records }: Pick<Context, 'records'>): Promise<string[]> {
+  if (wanted.kind === 'saml') return [];
+  const { kind } = wanted;
+  const own = new Set(redirectsOf(wanted));
+  const stored: readonly { readonly resource: Connector }[] = await records.list(kind);
+  return stored.flatMap(({ resource }) => {
+    const shared = redirectsOf(resource).find((url) => own.has(url));
+    const isOther = resource.metadata.name !== wanted.metadata.name && providerKey(resource) !== providerKey(wanted);
+    if (shared === undefined || !isOther) return [];
+    return [
+      `spec.redirect_url: ${shared} is connector ${resource.metadata.name}'s too, and one provider's answers could pass for the other's; give this one its own, which ends in /v1/webapi/${kind}/callback/${wanted.metadata.name}`,
+    ];
+  });
+}
+
+function redirectsOf(connector: Connector): readonly string[] {
+  if (connector.kind === 'saml') return [];
+  return connector.kind === 'oidc' ? connector.spec.redirect_url : [connector.spec.redirect_url];
+}
+
+function providerKey(connector: Connector): string | undefined {
+  if (connector.kind === 'saml') return undefined;
+  return connector.kind === 'oidc' ? connector.spec.issuer_url : (connector.spec.endpoint_url ?? '');
+}
+
 function seal(connector: Connector, key: keyof SealedSecrets, secret: string, context: Context): Promise<string> {
   return context.sealer.seal(sealName(connector, key), Buffer.from(secret, 'utf8'));
 }
 
 async function openSecrets(connector: Connector, sealed: SealedSecrets, context: Context): Promise<ConnectorSecrets> {
   const opened: { clientSecret?: string; signingKey?: string; assertionKey?: string } = {};
-  for (const key of ['clientSecret', 'signingKey', 'assertionKey'] as const) {
+  for (const key of SECRET_KEYS) {
     const text = sealed[key];
     if (text !== undefined) opened[key] = (await context.sealer.open(sealName(connector, key), text)).toString('utf8');
   }
@@ -255,8 +292,13 @@ function parseSealed(value: unknown): SealedSecrets {
   return parsed.data;
 }
 
+// A client secret opens only for the place it was said for: record and secrets are two writes, and between them (or when the second is lost) the former secret must not go to the new record's addresses.
 function sealName(connector: Connector, key: keyof SealedSecrets): string {
-  return `connector/${connector.kind}/${connector.metadata.name}/${key}`;
+  const name = `connector/${connector.kind}/${connector.metadata.name}/${key}`;
+  if (key !== 'clientSecret') return name;
+  const spec: Readonly<Record<string, unknown>> = connector.spec;
+  const place = JSON.stringify(DESTINATION.map((part) => spec[part] ?? null));
+  return `${name}/${createHash('sha256').update(place).digest('base64url')}`;
 }
 
 function keyOf({ kind, metadata }: Connector): string {

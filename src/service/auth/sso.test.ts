@@ -28,7 +28,7 @@ before(async () => {
   [auth, idp, other] = await Promise.all([
     TestAuth.start(),
     startOidc({ redirectUris: [CALLBACK], people }),
-    startOidc({ redirectUris: [CALLBACK], people }),
+    startOidc({ redirectUris: [callbackOf('branch')], people }),
   ]);
   proxy = await auth.join('proxy');
   await put({
@@ -38,7 +38,7 @@ before(async () => {
     spec: { type: 'local', second_factors: ['otp', 'webauthn'], default_session_ttl: '1h' },
   });
   await put(connector('corp', idp));
-  await put(connector('branch', other));
+  await put(connector('branch', other, { redirect_url: callbackOf('branch') }));
 });
 beforeEach(async () => {
   await announce(proxy);
@@ -47,6 +47,11 @@ beforeEach(async () => {
 after(async () => {
   await Promise.all([auth.stop(), idp.close(), other.close()]);
 });
+
+/** Two providers have an address each. */
+function callbackOf(name: string): string {
+  return name === 'corp' ? CALLBACK : `${CALLBACK}/${name}`;
+}
 
 function connector(name: string, server: OidcServer, more: object = {}): object {
   return {
@@ -88,9 +93,15 @@ async function removeUser(name: string): Promise<void> {
 
 /** One browser at its provider: where it was sent, its binding, and what it brings back. */
 async function atProvider(
-  of: { readonly connector?: string; readonly login?: string; readonly returnTo?: string } = {},
+  of: {
+    readonly connector?: string;
+    readonly login?: string;
+    readonly returnTo?: string;
+    readonly cookie?: string;
+  } = {},
 ) {
   const browser = new TestBrowser(proxy, ADDRESS);
+  browser.cookie = of.cookie ?? '';
   let binding = '';
   const { redirectUrl } = await proxy.connection.client.startSso(
     { connector: of.connector ?? 'corp', returnTo: of.returnTo ?? '/web/databases' },
@@ -99,7 +110,7 @@ async function atProvider(
   const back = await new OidcBrowser().signIn(
     redirectUrl,
     { login: of.login ?? 'alice', password: PASSWORD },
-    CALLBACK,
+    callbackOf(of.connector ?? 'corp'),
   );
   return { browser, binding, parameters: back.search.slice(1), redirectUrl };
 }
@@ -236,6 +247,54 @@ test("mix-up: one provider's answer does not count for the request at another", 
   mixed.set('state', new URLSearchParams(asked.parameters).get('state') ?? '');
   assert.equal(await codeOf(finish({ parameters: mixed.toString(), binding: asked.binding })), 'SSO_ANSWER_REFUSED');
   assert.match(String((await lastRefusal())['error']), /iss/);
+});
+
+test('mix-up: two providers never answer to one address, so the path tells whose answer it is', async () => {
+  await assert.rejects(
+    put(connector('evil', other, { redirect_url: [`${CALLBACK}/evil`, CALLBACK] })),
+    /redirect_url: .* is connector corp's too.*end.* in \/v1\/webapi\/oidc\/callback\/evil/,
+  );
+  // The person began at `branch`, whose provider sent the browser on to `corp`'s with the same state.
+  const lured = await atProvider({ connector: 'branch' });
+  assert.equal(await codeOf(finish(lured, { connector: 'corp' })), 'SSO_OTHER_CONNECTOR');
+});
+
+test('a new sign-in at the provider ends the session that the browser had; the new one says what browser it is', async () => {
+  await removeUser('alice');
+  const first = await signIn();
+  const old = first.browser.cookie;
+  const second = await atProvider({ cookie: old });
+  assert.equal((await first.browser.myself()).user, 'alice', 'not before the sign-in is complete');
+  const answer = await finish(second, { userAgent: 'Fire\u202efox/1.0' });
+  first.browser.cookie = old;
+  assert.equal(await codeOf(first.browser.myself()), 'NOT_SIGNED_IN');
+  second.browser.cookie = answer.sessionToken;
+  assert.equal((await second.browser.myself()).user, 'alice');
+  assert.equal((await auth.events('T1017I')).at(-1)?.['reason'], 'another sign-in in the same browser');
+});
+
+test('answers that nobody asked for are limited before anything of them is read', async () => {
+  const strict = await TestAuth.start({
+    more: ['  limits:', '    anonymous_rate_per_minute: 5', '    anonymous_burst: 5'],
+  });
+  try {
+    const door = await strict.join('proxy');
+    const codes: string[] = [];
+    for (let count = 0; count < 6; count += 1)
+      codes.push(
+        await codeOf(
+          door.connection.client.finishSso({
+            kind: 'saml',
+            connector: 'nowhere',
+            parameters: 'SAMLResponse=AAAA',
+            clientAddress: '203.0.113.77',
+          }),
+        ),
+      );
+    assert.deepEqual(codes, [...Array.from({ length: 5 }, () => 'CONNECTOR_UNKNOWN'), 'ANONYMOUS_RATE']);
+  } finally {
+    await strict.stop();
+  }
 });
 
 test("an answer at the address of another kind's callback is refused", async () => {
@@ -430,13 +489,15 @@ test('tsh is told when the provider says no', async () => {
   assert.doesNotMatch(redirectUrl, /response=/);
 });
 
-test('an answer for tsh goes only to this machine, or to a host that the connector allows', async () => {
-  const start = (callbackUrl: string) =>
-    codeOf(new TestClient(auth.anonymous).start({ connector: 'corp', callbackUrl }));
-  assert.equal(await start('https://dev.example.com/callback'), 'CONFIG_INVALID');
-  await put(connector('corp', idp, { client_redirect_settings: { allowed_https_hostnames: ['dev.example.com'] } }));
-  assert.equal(await start('https://dev.example.com/callback'), 'OK');
-  assert.equal(await start('https://evil.example.com/callback'), 'CONFIG_INVALID');
+test('an answer for tsh goes only to this machine; a connector that would send it elsewhere is refused', async () => {
+  const callbackUrl = 'https://dev.example.com/callback';
+  assert.equal(
+    await codeOf(new TestClient(auth.anonymous).start({ connector: 'corp', callbackUrl })),
+    'CONFIG_INVALID',
+  );
+  const settings = (hosts: readonly string[]) => ({ client_redirect_settings: { allowed_https_hostnames: hosts } });
+  await assert.rejects(put(connector('corp', idp, settings(['dev.example.com']))), /is not supported/);
+  await put(connector('corp', idp, settings([])));
 });
 
 test('a person of a provider has no password to sign in with', async () => {
@@ -445,7 +506,7 @@ test('a person of a provider has no password to sign in with', async () => {
 });
 
 test("a provider that is away is said so, and is nobody's failed sign-in", async () => {
-  await put(connector('away', { ...idp, issuer: 'http://127.0.0.1:9' }));
+  await put(connector('away', { ...idp, issuer: 'http://127.0.0.1:9' }, { redirect_url: callbackOf('away') }));
   assert.equal(await codeOf(atProvider({ connector: 'away' })), 'PROVIDER_UNREACHABLE');
 });
 

@@ -16,7 +16,8 @@ import { begin, unknownConnector } from './sso-begin.ts';
 import { judge } from './sso-judge.ts';
 import { upsertSsoPerson } from './sso-people.ts';
 import { finishSsoTest } from './sso-tests.ts';
-import { createWebSession } from './web-sessions.ts';
+import { plainUserAgent } from './web-call.ts';
+import { ANOTHER_SIGN_IN, createWebSession, endWebSessionOfId, webSessionId } from './web-sessions.ts';
 
 /** Sign-in at a provider: where the browser goes, and what is done with what it brings back. src/sso/ has the providers. */
 
@@ -26,10 +27,11 @@ export const startSso: Handlers['startSso'] = async (request, { caller, context,
   const found = await findConnector(request.connector, context);
   if (found === undefined) throw unknownConnector(request.connector);
   const binding = newBinding();
+  const former = web?.sessionToken === undefined ? {} : { formerSession: webSessionId(web.sessionToken) };
   const redirectUrl = await begin(
     found,
     {
-      purpose: { type: 'web', returnTo: returnPath(request.returnTo) },
+      purpose: { type: 'web', returnTo: returnPath(request.returnTo), ...former },
       binding: binding.digest,
       address: caller.address,
       origin: web?.origin,
@@ -46,9 +48,11 @@ export const finishSso: Handlers['finishSso'] = async (answer, { context }) => {
     throw new ProtocolError('SSO_ANSWER_FORM', 'client_address: expected an IP address');
   const requestId = requestIdOf(answer);
   const request = requestId === undefined ? undefined : await takeRequest(requestId, context);
+  // Reading what nobody asked for is work that anybody could give us.
+  if (request === undefined) await limited(answer.clientAddress, context);
   // Only SAML knows answers that nobody asked for; the provider decides about them.
   if (request === undefined && (answer.kind !== 'saml' || answer.connector === '')) {
-    await refused(answer, requestGone(), {}, context);
+    await refused(answer, requestGone(), { counted: true }, context);
     throw requestGone();
   }
   if (request?.purpose.type === 'test')
@@ -69,7 +73,7 @@ async function signIn(
   requestId: string | undefined,
   context: AuthContext,
 ) {
-  const told: Told = {};
+  const told: Told = { counted: request === undefined };
   let admitted = false;
   try {
     if (request !== undefined) checkAnswer(request, answer);
@@ -99,7 +103,7 @@ async function signIn(
   }
 }
 
-type Told = { connector?: string; user?: string | undefined; answer?: ProviderAnswer };
+type Told = { readonly counted: boolean; connector?: string; user?: string | undefined; answer?: ProviderAnswer };
 
 async function admit(
   connector: Connector,
@@ -125,9 +129,12 @@ async function handOver(
   context: AuthContext,
 ) {
   if (request?.purpose.type === 'client') return completeClientLogin(request.purpose.clientLoginId, person, context);
-  const where = { address: answer.clientAddress, userAgent: '' };
+  const where = { address: answer.clientAddress, userAgent: plainUserAgent(answer.userAgent) };
   const { token, seconds } = await createWebSession(person.identity, person.ttlMs, where, context);
-  const returnTo = request?.purpose.type === 'web' ? request.purpose.returnTo : HOME_PAGE;
+  const { returnTo, formerSession } =
+    request?.purpose.type === 'web' ? request.purpose : { returnTo: HOME_PAGE, formerSession: undefined };
+  // Nobody goes on with a session that was planted, or left behind by somebody else at the same browser.
+  if (formerSession !== undefined) await endWebSessionOfId(formerSession, context, ANOTHER_SIGN_IN);
   // Checked when it was kept; the record may be of another version.
   return { redirectUrl: returnPath(returnTo), sessionToken: token, sessionSeconds: seconds };
 }
@@ -145,7 +152,7 @@ function kindOf(text: string): Connector['kind'] {
 
 async function refused(answer: FinishSsoRequest, error: unknown, told: Told, context: AuthContext): Promise<void> {
   // Nobody fills the audit log with answers that nobody asked for.
-  await limited(answer.clientAddress, context);
+  if (!told.counted) await limited(answer.clientAddress, context);
   const reason = error instanceof TesseraError ? `${error.message} (${error.code})` : 'the auth service failed';
   await signInRefused(
     told.user ?? '',

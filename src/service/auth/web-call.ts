@@ -49,7 +49,7 @@ export async function webCallOf(
   return {
     origin,
     address,
-    userAgent: plainText(headers.get(WEB_HEADERS.userAgent) ?? ''),
+    userAgent: plainUserAgent(headers.get(WEB_HEADERS.userAgent) ?? ''),
     background: headers.get(WEB_HEADERS.background) === '1',
     // A cookie of another form was never ours.
     ...(/^[\w-]{43}$/.test(token) ? { sessionToken: token } : {}),
@@ -59,7 +59,8 @@ export async function webCallOf(
 /** maxUserAgentLength */
 const MAX_USER_AGENT = 256;
 
-function plainText(text: string): string {
+/** As lists and the audit log show it. */
+export function plainUserAgent(text: string): string {
   return text.replaceAll(/[^\u0020-\u007e]/g, '').slice(0, MAX_USER_AGENT);
 }
 

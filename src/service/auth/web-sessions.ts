@@ -48,7 +48,7 @@ export async function createWebSession(
   const issued = await issueForUser(identity, { publicKey, ttlMs, caller }, context);
   await makeRoom(identity.user, context);
   const token = randomBytes(32).toString('base64url');
-  const id = idOf(token);
+  const id = webSessionId(token);
   const nowMs = context.clock.now();
   const session: Session = {
     user: identity.user,
@@ -79,7 +79,7 @@ export async function openWebSession(
   where: { readonly address: string; readonly quiet?: boolean },
   context: AuthContext,
 ): Promise<Person> {
-  const id = idOf(token);
+  const id = webSessionId(token);
   const item = await context.store.read(keyOf(id));
   const session = sessionIn(item);
   if (item === undefined || session === undefined) throw notSignedIn();
@@ -101,11 +101,20 @@ export async function endWebSession(
   context: AuthContext,
   reason = 'signed out',
 ): Promise<string | undefined> {
-  const id = idOf(token);
+  return endWebSessionOfId(webSessionId(token), context, reason);
+}
+
+/** The same by what `webSessionId` gave. */
+export async function endWebSessionOfId(id: string, context: AuthContext, reason: string): Promise<string | undefined> {
   const session = sessionIn(await context.store.read(keyOf(id)));
   if (session === undefined) return undefined;
   await end(id, session, reason, context);
   return session.user;
+}
+
+/** What a token's session is kept under: its hash. Looking it up tells nothing about how near a guess was, and the store holds no token. */
+export function webSessionId(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
 }
 
 /** Ends every session of a person, and sign-ins that are half done: a reset, a new password, a removed user. */
@@ -127,9 +136,12 @@ export async function setSession(
   session: { readonly token: string; readonly seconds: number },
 ): Promise<void> {
   const old = call.web?.sessionToken;
-  if (old !== undefined) await endWebSession(old, call.context, 'another sign-in in the same browser');
+  if (old !== undefined) await endWebSession(old, call.context, ANOTHER_SIGN_IN);
   call.responseHeader.set(SET_SESSION, `${session.token};${session.seconds}`);
 }
+
+/** Why a session ends when its browser gets another; for the audit log. */
+export const ANOTHER_SIGN_IN = 'another sign-in in the same browser';
 
 /** Takes the cookie away. */
 export function clearSession(call: Pick<Call, 'responseHeader'>): void {
@@ -197,11 +209,6 @@ async function end(id: string, session: Session, reason: string, context: AuthCo
       'addr.remote': session.address,
     }),
   );
-}
-
-// The hash is the key: looking it up tells nothing about how near a guess was, and the store holds no token.
-function idOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
 }
 
 function keyOf(id: string): string {

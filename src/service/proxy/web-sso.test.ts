@@ -53,6 +53,12 @@ test("a provider's answer goes to Auth as it came, and the browser goes on with 
       { kind: 'oidc', connector: '', parameters: 'code=a%20b&state=c&x=<>' },
     ],
     ['/v1/webapi/github/callback?code=1', {}, { kind: 'github', parameters: 'code=1' }],
+    ['/v1/webapi/oidc/callback/corp?code=1', {}, { kind: 'oidc', connector: 'corp', parameters: 'code=1' }],
+    [
+      '/v1/webapi/github/callback/hub?code=1',
+      { headers: { 'user-agent': 'Fire/1.0' } },
+      { kind: 'github', connector: 'hub', userAgent: 'Fire/1.0' },
+    ],
     [
       '/v1/webapi/saml/acs/okta',
       { method: 'POST', headers: FORM, body: 'SAMLResponse=a%2B&RelayState=b' },

@@ -75,6 +75,7 @@ export class WebSso {
       binding: cookieValue(exchange.header('cookie'), BINDING_COOKIE) ?? '',
       clientAddress: exchange.client.ip,
       origin,
+      userAgent: (exchange.header('user-agent') ?? '').replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 256),
     });
     const target = redirectTarget(answer.redirectUrl, origin);
     const session = answer.sessionToken === '' ? undefined : `${answer.sessionToken};${answer.sessionSeconds}`;
@@ -142,8 +143,15 @@ type Answer = {
 type Callback = Answer | { readonly type: 'metadata'; readonly method: 'GET'; readonly connector: string };
 
 function callbackOf(path: string): Callback | undefined {
-  if (path === '/v1/webapi/oidc/callback') return { type: 'answer', kind: 'oidc', method: 'GET', connector: '' };
-  if (path === '/v1/webapi/github/callback') return { type: 'answer', kind: 'github', method: 'GET', connector: '' };
+  // An address for each connector keeps providers apart (mix-up, RFC 9700 section 4.4.2); Auth compares it with the request's.
+  const code = /^\/v1\/webapi\/(oidc|github)\/callback(?:\/([A-Za-z0-9][A-Za-z0-9._@-]{0,255}))?$/.exec(path);
+  if (code !== null)
+    return {
+      type: 'answer',
+      kind: code[1] === 'oidc' ? 'oidc' : 'github',
+      method: 'GET',
+      connector: code[2] ?? '',
+    };
   const match = /^\/v1\/webapi\/saml\/(acs|metadata)(?:\/([A-Za-z0-9][A-Za-z0-9._@-]{0,255}))?$/.exec(path);
   if (match === null) return undefined;
   const connector = match[2] ?? '';
