@@ -209,6 +209,7 @@ test('a body that is too large is refused, with its length told or not, with a s
     const headers = pageHeaders(here.port, cookie);
     const whole = await client.call('Ping', {
       ...(cookie === undefined ? {} : { cookie }),
+      headers: { 'content-length': bytes },
       body: Buffer.alloc(bytes, 0x20),
     });
     assert.equal(whole.status, 200);
@@ -217,7 +218,11 @@ test('a body that is too large is refused, with its length told or not, with a s
     const answer = await answerOf(told);
     assert.equal(answer.status, 413);
     assert.deepEqual((JSON.parse(answer.body.toString()) as { code: string }).code, 'resource_exhausted');
-    const untold = await client.request(rpcPath('Ping'), { method: 'POST', headers, body: Buffer.alloc(bytes + 1) });
+    const untold = await client.request(rpcPath('Ping'), {
+      method: 'POST',
+      headers,
+      body: Buffer.alloc(32 * 1024 + 1),
+    });
     assert.equal(untold.status, 413);
   }
   assert.equal(auth.calls.length, 2);
@@ -429,4 +434,34 @@ test('calls that are begun and left by the hundred neither reach Auth by the hun
   await until(() => calls() === 1);
   assert.equal((await stayed.call('GetSignInOptions')).status, 200);
   stayed.close();
+});
+
+test('who announces large bodies with a made-up cookie and sends nothing takes no place from others', async () => {
+  const headers = {
+    ...pageHeaders(here.port, `__Host-tessera_session=${'x'.repeat(16)}`),
+    'content-length': String(1024 * 1024),
+  };
+  const small = await TestGateway.start(cluster, {
+    authPort: auth.port,
+    limits: { maxWebBufferedBytes: 4 * 1024 * 1024, maxWebCallsPerSession: 64, handshakeTimeoutMs: 2000 },
+  });
+  const attacker = new WebClient(small.port);
+  const greedy = Array.from({ length: 8 }, () =>
+    attacker.open(rpcPath('Ping'), {
+      method: 'POST',
+      headers: { ...headers, origin: `https://localhost:${small.port}` },
+    }),
+  );
+  const refused = await Promise.all(greedy.slice(1).map(answerOf));
+  assert.deepEqual(new Set(refused.map(({ status }) => status)), new Set([429]));
+  await until(() => small.webCalls() === 1);
+  const other = new WebClient(small.port);
+  // The same address: its own share is spent, and only that.
+  assert.equal((await other.call('Ping')).status, 429);
+  for (const stream of greedy) stream.close();
+  await until(() => small.webCalls() === 0);
+  assert.equal((await other.call('Ping')).status, 200);
+  attacker.close();
+  other.close();
+  await small.close();
 });

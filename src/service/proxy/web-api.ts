@@ -1,10 +1,11 @@
 import { AuthService } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import type { ProxyLimits } from '../../config/schema.ts';
-import { BugError, LimitError, LoginError, ProtocolError, TesseraError, UnsupportedError } from '../../errors.ts';
+import { BugError, LoginError, ProtocolError, TesseraError, UnsupportedError } from '../../errors.ts';
 import { AUTH_SERVER_NAME } from '../../pki/names.ts';
 import { PERMISSIONS, type Permission } from '../../rpc/permissions.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { WebBuffer } from './web-buffer.ts';
 import { cookieValue, SESSION_COOKIE } from './web-cookies.ts';
 import { answerError, endStreamError } from './web-errors.ts';
 import type { Exchange } from './web-exchange.ts';
@@ -34,7 +35,7 @@ export class WebApi {
   readonly #options: WebApiOptions;
   readonly #slots = new WebSlots();
   readonly #streams = new Set<(error: TesseraError) => void>();
-  #bufferedBytes = 0;
+  readonly #buffer = new WebBuffer();
   #draining = false;
 
   constructor(options: WebApiOptions) {
@@ -121,20 +122,20 @@ export class WebApi {
     }
   }
 
-  /** Whole, so that a slow sender holds nothing of Auth. */
+  /** Whole, so that a slow sender holds nothing of Auth. Who tells no length, as every browser does, sends no more than who has no session: the room is reserved before the bytes come. */
   async #readBody(exchange: Exchange, hasSession: boolean, limits: ProxyLimits): Promise<Buffer> {
-    const [name, maxBytes] = hasSession
-      ? ['max_web_request_bytes', limits.maxWebRequestBytes]
-      : ['max_web_anonymous_request_bytes', limits.maxWebAnonymousRequestBytes];
-    const told = Number(exchange.header('content-length') ?? maxBytes);
-    const reserved = Math.min(Number.isSafeInteger(told) && told >= 0 ? told : maxBytes, maxBytes);
-    if (this.#bufferedBytes + reserved > limits.maxWebBufferedBytes)
-      throw new LimitError('WEB_TOO_MANY_CALLS', 'too many requests are not yet whole (max_web_buffered_bytes)');
-    this.#bufferedBytes += reserved;
+    const told = exchange.header('content-length');
+    const [name, maxBytes] =
+      hasSession && told !== undefined
+        ? ['max_web_request_bytes', limits.maxWebRequestBytes]
+        : ['max_web_anonymous_request_bytes', limits.maxWebAnonymousRequestBytes];
+    const length = Number(told ?? maxBytes);
+    const reserved = Math.min(Number.isSafeInteger(length) && length >= 0 ? length : maxBytes, maxBytes);
+    const giveBack = this.#buffer.reserve(exchange.client.ip, reserved, limits);
     try {
       return await exchange.readBody({ maxBytes, name, timeoutMs: limits.handshakeTimeoutMs });
     } finally {
-      this.#bufferedBytes -= reserved;
+      giveBack();
     }
   }
 }
@@ -190,7 +191,7 @@ function callHeaders(
     'content-type': exchange.header('content-type') ?? '',
     'content-length': length,
     'connect-protocol-version': '1',
-    ...(timeout !== undefined && /^\d{1,10}$/.test(timeout) ? { 'connect-timeout-ms': timeout } : {}),
+    ...(timeout !== undefined && /^\d{1,9}$/.test(timeout) ? { 'connect-timeout-ms': timeout } : {}),
     'tessera-web': '1',
     ...(token === undefined ? {} : { 'tessera-web-session': token }),
     'tessera-client-address': exchange.client.ip,
