@@ -3,6 +3,7 @@ import { createConnectTransport } from '@connectrpc/connect-web';
 import { QueryClient } from '@tanstack/react-query';
 import { isPassing, isSignedOut } from './errors.ts';
 import { signInPath } from './next-path.ts';
+import { Touches } from './touch.ts';
 
 /** How often a question is asked again by itself when the server is away. */
 const RETRIES = 2;
@@ -26,8 +27,10 @@ export const queryClient = new QueryClient({
 });
 
 function fromOurPages(): Interceptor {
+  const touches = new Touches(window, () => performance.now());
   return (next) => (request) => {
     request.header.set('x-tessera-web', '1');
+    if (touches.isUnattended) request.header.set('x-tessera-background', '1');
     return next(request);
   };
 }
