@@ -6,10 +6,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { startCluster, type Cluster } from '../../test/kit/cluster.ts';
+import { invitationLink } from '../../test/kit/invitation.ts';
 import { invite, type Person } from '../../test/kit/person.ts';
 import { top } from '../../test/kit/service-process.ts';
 import { mariadb1011, type MysqlBinaries } from '../../test/servers/mysql-binaries.ts';
 import { findPsql, npmPostgres } from '../../test/servers/postgres-binaries.ts';
+import { buildWeb } from '../build.ts';
 import { answer, failures, heading, prompt, remark, show } from './stage.ts';
 
 const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
@@ -40,7 +42,7 @@ try {
       : `${failures()} steps failed.`,
   );
   if (!values.once) {
-    whatNow(cluster);
+    whatNow(cluster, await invitationLink(cluster, 'ada', ['--roles=editor,auditor']));
     await interrupted;
     remark('\nstopping, and removing everything ...');
   }
@@ -56,6 +58,7 @@ if (failures() > 0) process.exitCode = 1;
 
 async function open(): Promise<Cluster> {
   heading('Starting a cluster on this machine');
+  await buildWeb();
   if (typeof mariadb === 'string') remark(`without a MariaDB: ${mariadb}`);
   const opened = await startCluster({
     postgres: npmPostgres(),
@@ -178,7 +181,7 @@ async function query(alice: Person, connection: string, sql: string, expect?: Re
   await show('alice', `psql "${connection}" -c "${sql}"`, expect === undefined ? step : { ...step, expect });
 }
 
-function whatNow(on: Cluster): void {
+function whatNow(on: Cluster, invitation: string): void {
   const home = join(on.folder, 'alice');
   const file = join(on.folder, 'env.sh');
   const lines = [
@@ -193,7 +196,11 @@ function whatNow(on: Cluster): void {
   tsh proxy db --tunnel stock --db-user=reader    for graphical clients
 `;
   process.stdout.write(`
-It stays up until Ctrl-C. In a second terminal:
+It stays up until Ctrl-C. The web UI, for an administrator called ada (the certificate is this cluster's own, so the browser warns once):
+
+  ${invitation}
+
+In a second terminal:
 
   . ${file}
   psql "service=demo-orders"                      then: select pg_sleep(60);  and Ctrl-C
