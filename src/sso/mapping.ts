@@ -49,7 +49,7 @@ export function mapRoles(
 export function ruleProblem(rule: MappingRule): string | undefined {
   const pattern = compilePattern(rule.value);
   if (pattern.kind === 'invalid') return pattern.problem ?? 'not a regular expression';
-  const groups = captures(pattern, '')?.groups ?? 0;
+  const groups = wholeOf(pattern).groups;
   for (const role of rule.roles) {
     const beyond = [...role.matchAll(GROUP)].find((found) => groupOf(found) < 1 || groupOf(found) > groups);
     if (beyond !== undefined)
@@ -70,9 +70,14 @@ function tryRule(rule: MappingRule, attributes: Traits): MappingStep {
   if (values === undefined) return missed(rule, `${rule.attribute} is not there`);
   const pattern = compilePattern(rule.value);
   if (pattern.kind === 'invalid') return missed(rule, `${wanted} can not be read: ${pattern.problem ?? ''}`);
-  const hits = values.filter((value) => matchesWhole(pattern, value));
+  // Made once: a provider says a thousand values, and each is tried by every rule.
+  const whole = wholeOf(pattern);
+  // Stricter than in roles: `^a|b$` is "a" or "b", so that no name that only begins like a group's gets its roles.
+  const hits = values.filter((value) =>
+    pattern.kind === 'regex' ? whole.capture(value) !== undefined : pattern.matches(value),
+  );
   if (hits.length === 0) return missed(rule, `${rule.attribute} is ${listed(values)}: expected ${wanted}`);
-  const roles = [...new Set(hits.flatMap((value) => rolesFor(rule, pattern, value)))];
+  const roles = [...new Set(hits.flatMap((value) => rolesFor(rule, whole, value)))];
   return { rule, hit: true, roles, why: `${rule.attribute} has ${listed(hits)}, which is ${wanted}` };
 }
 
@@ -80,14 +85,9 @@ function missed(rule: MappingRule, why: string): MappingStep {
   return { rule, hit: false, roles: [], why };
 }
 
-// Stricter than in roles: `^a|b$` is "a" or "b", so that no name that only begins like a group's gets its roles.
-function matchesWhole(pattern: Pattern, value: string): boolean {
-  return pattern.kind === 'regex' ? captures(pattern, value)?.values !== undefined : pattern.matches(value);
-}
-
-function rolesFor(rule: MappingRule, pattern: Pattern, value: string): readonly string[] {
+function rolesFor(rule: MappingRule, whole: Whole, value: string): readonly string[] {
   if (!rule.roles.some(hasGroups)) return rule.roles;
-  const values = captures(pattern, value)?.values ?? [];
+  const values = whole.capture(value) ?? [];
   return rule.roles.flatMap((role) => {
     const parts = [...role.matchAll(GROUP)].map((found) => values[groupOf(found) - 1] ?? '');
     // A group that stood for nothing names no role.
@@ -96,18 +96,23 @@ function rolesFor(rule: MappingRule, pattern: Pattern, value: string): readonly 
   });
 }
 
-/** How many groups the pattern has, and what they stood for when it matches the whole value. */
-function captures(
-  pattern: Pattern,
-  value: string,
-): { readonly groups: number; readonly values?: readonly string[] } | undefined {
+/** A pattern against whole values: how many groups it has, and what they stood for; undefined: the value is another one. */
+type Whole = { readonly groups: number; readonly capture: (value: string) => readonly string[] | undefined };
+
+function wholeOf(pattern: Pattern): Whole {
   const text = expressionOf(pattern);
-  if (text === undefined) return { groups: 0 };
+  if (text === undefined) return { groups: 0, capture: () => undefined };
   const regex = compileRegex(text);
-  const matcher = regex.matcher(value);
   const groups = regex.groupCount();
-  if (!matcher.matches()) return { groups };
-  return { groups, values: Array.from({ length: groups }, (_, index) => matcher.group(index + 1) ?? '') };
+  return {
+    groups,
+    capture: (value) => {
+      const matcher = regex.matcher(value);
+      return matcher.matches()
+        ? Array.from({ length: groups }, (_, index) => matcher.group(index + 1) ?? '')
+        : undefined;
+    },
+  };
 }
 
 function expressionOf(pattern: Pattern): string | undefined {

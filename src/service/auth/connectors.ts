@@ -42,12 +42,7 @@ export async function prepareConnector(wanted: Connector, context: Context): Pro
     if (!hasGroups(role) && (await context.records.read('role', role)) === undefined)
       problems.push(`role ${role} does not exist`);
   const { kind } = wanted;
-  for (const other of CONNECTOR_KINDS)
-    if (other !== kind && (await context.records.read(other, wanted.metadata.name)) !== undefined)
-      problems.push(
-        `the name is a connector's of kind ${other} already, and people name connectors without their kind`,
-      );
-  problems.push(...(await sharedAddresses(wanted, context)));
+  problems.push(...(await sharedNames(wanted, context)), ...(await sharedAddresses(wanted, context)));
   if ((wanted.spec.client_redirect_settings?.allowed_https_hostnames ?? []).length > 0)
     problems.push(
       "spec.client_redirect_settings.allowed_https_hostnames: is not supported: tsh's answer goes to the person's own machine and nowhere else; on another machine, sign in with a code",
@@ -233,6 +228,16 @@ function addressProblems(connector: Connector): string[] {
       ? []
       : [`spec.${key}: expected https (http only on the machine itself)`],
   );
+}
+
+async function sharedNames({ kind, metadata }: Connector, { records }: Pick<Context, 'records'>): Promise<string[]> {
+  const problems: string[] = [];
+  for (const other of CONNECTOR_KINDS)
+    if (other !== kind && (await records.read(other, metadata.name)) !== undefined)
+      problems.push(
+        `the name is a connector's of kind ${other} already, and people name connectors without their kind`,
+      );
+  return problems;
 }
 
 /**

@@ -9,8 +9,9 @@ import type { AuthContext } from './context.ts';
 
 /** From a provider's verified answer to who the person is here. The same for sign-ins and for `tessera sso test`. */
 
-/** maxRoles of a person, as of any user. */
+/** maxRoles of a person, as of any user; maxMapped: names that the rules give, whether or not there is such a role. */
 const MAX_ROLES = 100;
+const MAX_MAPPED = 1000;
 
 export type Judged = {
   readonly subject: string;
@@ -29,6 +30,8 @@ export async function judge(
   context: Pick<AuthContext, 'records'>,
 ): Promise<Judged> {
   const username = goodName(answer, trace);
+  // First: what is beyond its bounds is not tried by a thousand rules.
+  const traits = traitsOf(answer.attributes, answer.hidden);
   const { roles: mapped, steps } = mapRoles(rulesOf(connector), answer.attributes);
   for (const { rule, hit, roles, why } of steps)
     trace({
@@ -36,6 +39,11 @@ export async function judge(
       ok: hit,
       detail: `${why}: ${hit ? `roles ${roles.join(', ') || 'none'}` : `not ${rule.roles.join(', ')}`}`,
     });
+  if (mapped.length > MAX_MAPPED)
+    throw new LoginError(
+      'SSO_TOO_MANY_ROLES',
+      `the rules give ${mapped.length} names of roles: maxMapped ${MAX_MAPPED}`,
+    );
   const roles = await existing(mapped, trace, context);
   if (roles.length === 0) {
     const detail =
@@ -48,7 +56,6 @@ export async function judge(
   if (roles.length > MAX_ROLES)
     throw new LoginError('SSO_TOO_MANY_ROLES', `the rules give ${roles.length} roles: maxRoles ${MAX_ROLES}`);
   trace({ name: 'roles', ok: true, detail: roles.join(', ') });
-  const traits = traitsOf(answer.attributes, answer.hidden);
   trace({ name: 'traits', ok: true, detail: JSON.stringify(traits) });
   return { subject: answer.subject, username, roles, traits };
 }

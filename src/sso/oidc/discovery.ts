@@ -73,6 +73,7 @@ export class Discovery {
   }
 
   readonly #fetch: client.CustomFetch = (url, { method, headers, body, signal }) => {
+    refuseInward(url, this.#connector.spec.issuer_url);
     const options: FetchOptions = { method, headers, signal, ...(body === undefined || body === null ? {} : { body }) };
     return this.#deps.fetch(url, options);
   };
@@ -95,6 +96,15 @@ export class Discovery {
   }
 }
 
+// Metadata of a provider elsewhere must not have Auth post to what listens on Auth's own machine.
+function refuseInward(text: string, issuer: string): void {
+  if (!isLoopback(new URL(text).hostname) || isLoopback(new URL(issuer).hostname)) return;
+  throw new UpstreamError(
+    'PROVIDER_METADATA',
+    `provider at ${new URL(issuer).host}: its metadata names an address on this machine`,
+  );
+}
+
 /** One of ours inside what the library threw, or undefined. */
 export function innerFault(error: unknown): TesseraError | undefined {
   for (let inner = error, depth = 0; inner instanceof Error && depth < 5; inner = inner.cause, depth += 1)
@@ -107,6 +117,7 @@ function checkServer(server: Readonly<client.ServerMetadata>, host: string): voi
     const value = server[name];
     if (typeof value !== 'string' || !URL.canParse(value) || !isSecure(new URL(value)))
       throw new UpstreamError('PROVIDER_METADATA', `provider at ${host}: its metadata has no good ${name} (https)`);
+    refuseInward(value, server.issuer);
   }
   const methods = server.code_challenge_methods_supported;
   if (methods !== undefined && !methods.includes('S256'))

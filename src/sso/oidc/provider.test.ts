@@ -125,6 +125,30 @@ test('the browser is sent with PKCE, state, nonce, and what the connector demand
   });
 });
 
+test("a provider's metadata leads nowhere on Auth's own machine", async () => {
+  const issuer = 'https://id.example.com';
+  for (const name of ['token_endpoint', 'jwks_uri', 'authorization_endpoint']) {
+    const asked: string[] = [];
+    const metadata = {
+      issuer,
+      authorization_endpoint: `${issuer}/a`,
+      token_endpoint: `${issuer}/t`,
+      jwks_uri: `${issuer}/j`,
+      [name]: 'http://127.0.0.1:9200/_shutdown',
+    };
+    const fetch = (url: string): Promise<Response> => {
+      asked.push(url);
+      return Promise.resolve(Response.json(metadata));
+    };
+    const provider = oidcProvider(connectorOf({ issuer_url: issuer }), {}, { fetch, now: () => nowMs });
+    await assert.rejects(provider.begin({ requestId: newRequestId() }), {
+      code: 'PROVIDER_METADATA',
+      message: /on this machine/,
+    });
+    assert.deepEqual(asked, [`${issuer}/.well-known/openid-configuration`]);
+  }
+});
+
 const now = (): number => Math.floor(Date.now() / 1000);
 type Lie = {
   readonly name: string;
