@@ -18,7 +18,7 @@ export type Settings = {
   readonly rpId: string;
 };
 
-export type SettingsProblems = { readonly [key in keyof Settings]?: string };
+export type SettingsProblems = Readonly<Partial<Record<keyof Settings, string>>>;
 
 export function settingsOf(preference: Item): Settings {
   const { spec } = preference;
@@ -73,7 +73,7 @@ export function settingsJson(json: string, settings: Settings): string {
 /** What is wrong, field by field. */
 export function settingsProblems(settings: Settings): SettingsProblems {
   const { type, connectorName, allowLocalAuth, secondFactors, rpId } = settings;
-  const problems: { [key in keyof Settings]?: string } = {};
+  const problems: Partial<Record<keyof Settings, string>> = {};
   for (const key of ['sessionMfaTtl', 'defaultSessionTtl', 'webIdleTimeout'] as const)
     if (!isDuration(settings[key])) problems[key] = 'Expected a duration such as 12h, 30m or 1h30m';
   if (secondFactors.length === 0) problems.secondFactors = 'Choose at least one';
