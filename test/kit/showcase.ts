@@ -64,6 +64,7 @@ export async function openShowcase(onStep: (text: string) => void): Promise<Show
     postgres: npmPostgres(),
     clusterName: 'example',
     labels: '{env: demo, team: shop}',
+    dbService: "  resources:\n    - labels: {team: ['*']}\n",
     onStep,
   });
   try {
@@ -76,6 +77,8 @@ export async function openShowcase(onStep: (text: string) => void): Promise<Show
     );
     const file = join(cluster.folder, 'resources.yaml');
     writeFileSync(file, resources);
+    await cluster.tessera('create', '-f', file);
+    writeFileSync(file, moreDatabases(cluster.postgres.port));
     await cluster.tessera('create', '-f', file);
     const administrator = await invitationLink(cluster, 'ada', [
       '--roles=editor,auditor,access,shop-reader',
@@ -93,6 +96,20 @@ export async function openShowcase(onStep: (text: string) => void): Promise<Show
     await cluster.close();
     throw error;
   }
+}
+
+/** The same server by other names, and one that is not there: so a list is a list. */
+function moreDatabases(port: number): string {
+  return [
+    { name: 'billing', uri: `localhost:${port}`, labels: '{env: staging, team: finance}' },
+    { name: 'warehouse', uri: `localhost:${port}`, labels: '{env: prod, team: data, region: eu}' },
+    { name: 'archive', uri: 'localhost:9', labels: '{env: prod, team: data}' },
+  ]
+    .map(
+      ({ name, uri, labels }) =>
+        `kind: db\nversion: v3\nmetadata: {name: ${name}, labels: ${labels}}\nspec: {protocol: postgres, uri: '${uri}'}\n`,
+    )
+    .join('---\n');
 }
 
 /** Statements, a refusal, wrong passwords, a session that is over (`sessionId`) and, until `end`, one that goes on. Without psql there are no sessions. */
