@@ -39,19 +39,22 @@ export class SessionBoard {
     };
     agent.heardMs = nowMs;
     this.#agents.set(hostId, agent);
-    if (agent.coming?.picture !== picture) agent.coming = { picture, sessions: new Map() };
+    this.#forgetSilent();
+    if (agent.coming?.picture !== picture) agent.coming = { picture, sessions: new Map(), characters: 0 };
     const { coming } = agent;
-    if (coming.sessions.size + sessions.length > MAX_SESSIONS_OF_AGENT) {
+    const refuse = (what: string): LimitError => {
       agent.coming = undefined;
-      throw new LimitError(
-        'SESSIONS_TOO_MANY',
-        `an agent tells of more than maxSessionsOfAgent ${MAX_SESSIONS_OF_AGENT} live sessions`,
-      );
-    }
+      return new LimitError('SESSIONS_TOO_MANY', `an agent tells of more than ${what} of live sessions`);
+    };
+    if (coming.sessions.size + sessions.length > MAX_SESSIONS_OF_AGENT)
+      throw refuse(`maxSessionsOfAgent ${MAX_SESSIONS_OF_AGENT}`);
     const seconds = (nowMs - agent.takenMs) / 1000;
     for (const session of sessions) {
       if (!SESSION_ID.test(session.sessionId)) continue;
-      coming.sessions.set(session.sessionId, taken(hostId, session, agent.sessions.get(session.sessionId), seconds));
+      const known = taken(hostId, session, agent.sessions.get(session.sessionId), seconds);
+      coming.characters += charactersOf(known);
+      if (coming.characters > MAX_CHARACTERS_OF_AGENT) throw refuse(`maxSessionTextOfAgent ${MAX_CHARACTERS_OF_AGENT}`);
+      coming.sessions.set(session.sessionId, known);
     }
     if (last) {
       agent.sessions = coming.sessions;
@@ -118,7 +121,7 @@ type Agent = {
   /** When the picture in `sessions` was complete. */
   takenMs: number;
   heardMs: number;
-  coming: { readonly picture: bigint; readonly sessions: Map<string, KnownSession> } | undefined;
+  coming: { readonly picture: bigint; readonly sessions: Map<string, KnownSession>; characters: number } | undefined;
 };
 
 /** Bounded, in the agent's own name, with rates since the picture before. */
@@ -139,7 +142,7 @@ function taken(hostId: string, told: LiveSession, before: KnownSession | undefin
     statements: told.statements,
     bytesFromClient: told.bytesFromClient,
     bytesFromDatabase: told.bytesFromDatabase,
-    currentStatement: told.currentStatement.slice(0, MAX_STATEMENT),
+    currentStatement: short(told.currentStatement, MAX_STATEMENT),
     since: short(told.since),
     idle: told.idle,
     statementsPerSecond: rate(told.statements - BigInt(before?.statements ?? 0), seconds),
@@ -152,15 +155,25 @@ function rate(count: bigint, seconds: number): number {
   return seconds <= 0 ? 0 : Math.max(0, Math.round((Number(count) / seconds) * 10) / 10);
 }
 
-function short(text: string): string {
-  return text.slice(0, MAX_TEXT);
+// A copy: a slice would keep the whole text alive behind it, megabytes for each session.
+function short(text: string, max = MAX_TEXT): string {
+  return text.length <= max ? text : Buffer.from(text.slice(0, max)).toString();
+}
+
+function charactersOf(session: KnownSession): number {
+  return Object.values(session).reduce<number>(
+    (sum, value) => (typeof value === 'string' ? sum + value.length : sum),
+    0,
+  );
 }
 
 const SESSION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MAX_TEXT = 512;
 const MAX_STATEMENT = 1024;
-/** Above what an agent can be configured to serve; some 30 MB. */
+/** Above what an agent can be configured to serve. Some 10 MB as agents tell them; an agent that lies gets no more than the text below. */
 const MAX_SESSIONS_OF_AGENT = 20_000;
+/** In all texts of a picture, UTF-16 units: every session with a statement in full length. */
+const MAX_CHARACTERS_OF_AGENT = 32 * 1024 * 1024;
 const MAX_WATCHERS = 200;
 const SILENT_MS = 30_000;
 /** One look is often followed by another. */
