@@ -1,4 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
+import { IndexDamage } from './index-damage.ts';
 
 /**
  * Events of a day as columns of small whole numbers, some thousand rows to a block: a filter or a count looks at bytes in a row, not at rows of a table, so a million
@@ -36,7 +37,7 @@ export function packColumn(values: readonly number[]): Uint8Array {
   return new Uint8Array(packed.buffer);
 }
 
-/** The opposite. Throws when the bytes are not `count` numbers. */
+/** The opposite. Throws IndexDamage when the bytes are not `count` numbers. */
 export function unpackColumn(bytes: Uint8Array, count: number): ArrayLike<number> {
   const width = bytes.length / count;
   // A view needs its own alignment.
@@ -45,7 +46,7 @@ export function unpackColumn(bytes: Uint8Array, count: number): ArrayLike<number
   if (width === 2) return new Uint16Array(buffer, byteOffset, count);
   if (width === 4) return new Uint32Array(buffer, byteOffset, count);
   if (width === 8) return new Float64Array(buffer, byteOffset, count);
-  throw new Error(`column of ${bytes.length} bytes for ${count} rows`);
+  throw new IndexDamage(`column of ${bytes.length} bytes for ${count} rows`);
 }
 
 /** A block of the index; a column is read when it is asked for the first time. `read`: SELECT of one column's bytes by `columnId`. */

@@ -50,7 +50,23 @@ export class FileStore implements SearchableStore {
     });
   }
 
-  async search(query: SearchQuery): Promise<SearchPage> {
+  search(query: SearchQuery): Promise<SearchPage> {
+    return withNewIndex(() => this.#search(query));
+  }
+
+  count(query: CountQuery): Promise<Counts> {
+    return withNewIndex(() => this.#count(query));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pumping;
+    await this.#days.close();
+    this.#lock.release();
+  }
+
+  async #search(query: SearchQuery): Promise<SearchPage> {
     const lines: string[] = [];
     let bytes = 0;
     for (const day of await this.#daysOf(query)) {
@@ -73,7 +89,7 @@ export class FileStore implements SearchableStore {
     return { events: lines };
   }
 
-  async count(query: CountQuery): Promise<Counts> {
+  async #count(query: CountQuery): Promise<Counts> {
     const tally = new Tally(query);
     for (const day of await this.#daysOf({ ...query.filter, descending: false })) {
       await this.#days.read(day, async (file) => {
@@ -82,14 +98,6 @@ export class FileStore implements SearchableStore {
       });
     }
     return tally.result();
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#pumping;
-    await this.#days.close();
-    this.#lock.release();
   }
 
   async #pump(): Promise<void> {
@@ -114,7 +122,8 @@ export class FileStore implements SearchableStore {
   async #append(events: readonly StoredEvent[]): Promise<Set<StoredEvent>> {
     const fresh = new Set<StoredEvent>();
     for (const [day, ofDay] of Map.groupBy(events, (event) => event.day)) {
-      for (const event of await this.#days.write(day, (file) => file.append(ofDay))) fresh.add(event);
+      const stored = await withNewIndex(() => this.#days.write(day, (file) => file.append(ofDay)));
+      for (const event of stored) fresh.add(event);
     }
     return fresh;
   }
@@ -133,6 +142,18 @@ export class FileStore implements SearchableStore {
         .toSorted()
         .toReversed();
     return inRange.filter((day) => first === undefined || day >= first).toSorted();
+  }
+}
+
+/** Again when an index was found damaged: it is made anew then. More than a few at once are a disk that goes on losing. */
+async function withNewIndex<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const damaged = error instanceof StorageError && error.code === 'AUDIT_INDEX_DAMAGED';
+      if (!damaged || attempt >= MAX_DAMAGED) throw error;
+    }
   }
 }
 
@@ -165,5 +186,7 @@ function dayOf(ms: number): string {
 
 const DAY_FILE = /^\d{4}-\d{2}-\d{2}\.log$/;
 const GROUP_EVENTS = 20_000;
+/** maxDamagedIndexes: that one search or write repairs. */
+const MAX_DAMAGED = 5;
 /** Of one page's lines: what an answer over the API may weigh. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
