@@ -48,12 +48,10 @@ export function AddToken(props: { readonly opened: boolean; readonly onClose: ()
 function Form(props: { readonly onDone: (made: Made) => void; readonly onCancel: () => void }): ReactNode {
   const [role, setRole] = useState<Role>('db');
   const [ttl, setTtl] = useState('3600');
-  const [limited, setLimited] = useState(true);
   const [uses, setUses] = useState(1);
   const refresh = useRefresh();
   const adding = useMutation({
-    mutationFn: () =>
-      log.addToken({ roles: [role], ttlSeconds: Number(ttl), value: '', uses: limited ? Math.max(1, uses) : 0 }),
+    mutationFn: () => log.addToken({ roles: [role], ttlSeconds: Number(ttl), value: '', uses }),
     onSuccess: async (answer) => {
       props.onDone({ role, answer });
       await refresh('token');
@@ -81,22 +79,7 @@ function Form(props: { readonly onDone: (made: Made) => void; readonly onCancel:
           data={TTLS}
           onChange={(event) => setTtl(event.currentTarget.value)}
         />
-        <Switch
-          label="Only so many machines"
-          checked={limited}
-          onChange={(event) => setLimited(event.currentTarget.checked)}
-        />
-        {limited && (
-          <NumberInput
-            label="How many"
-            value={uses}
-            min={1}
-            max={MOST_USES}
-            allowDecimal={false}
-            clampBehavior="strict"
-            onChange={(value) => setUses(typeof value === 'number' ? value : 1)}
-          />
-        )}
+        <Uses uses={uses} onChange={setUses} />
         {adding.error !== null && <ErrorState error={adding.error} what="The token could not be made" />}
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={props.onCancel}>
@@ -108,6 +91,30 @@ function Form(props: { readonly onDone: (made: Made) => void; readonly onCancel:
         </Group>
       </Stack>
     </form>
+  );
+}
+
+/** 0: until it expires. */
+function Uses({ uses, onChange }: { readonly uses: number; readonly onChange: (uses: number) => void }): ReactNode {
+  return (
+    <>
+      <Switch
+        label="Only so many machines"
+        checked={uses > 0}
+        onChange={(event) => onChange(event.currentTarget.checked ? 1 : 0)}
+      />
+      {uses > 0 && (
+        <NumberInput
+          label="How many"
+          value={uses}
+          min={1}
+          max={MOST_USES}
+          allowDecimal={false}
+          clampBehavior="strict"
+          onChange={(value) => onChange(typeof value === 'number' && value >= 1 ? value : 1)}
+        />
+      )}
+    </>
   );
 }
 

@@ -61,25 +61,40 @@ export function AccessForm(props: {
         />
       )}
       {props.mayWrite && (
-        <Group gap="sm">
-          <Button onClick={() => saving.mutate()} loading={saving.isPending} disabled={!isDirty || !traitsFit(traits)}>
-            Save
-          </Button>
-          {isDirty && (
-            <Button
-              variant="default"
-              onClick={() => {
-                setRoles(rolesOf(base));
-                setTraits(rowsOf(base));
-              }}
-            >
-              Undo my changes
-            </Button>
-          )}
-        </Group>
+        <Buttons
+          isDirty={isDirty}
+          isSaving={saving.isPending}
+          fits={traitsFit(traits)}
+          onSave={() => saving.mutate()}
+          onUndo={() => {
+            setRoles(rolesOf(base));
+            setTraits(rowsOf(base));
+          }}
+        />
       )}
       <LeaveGuard isDirty={() => dirty.current} />
     </Stack>
+  );
+}
+
+function Buttons(props: {
+  readonly isDirty: boolean;
+  readonly isSaving: boolean;
+  readonly fits: boolean;
+  readonly onSave: () => void;
+  readonly onUndo: () => void;
+}): ReactNode {
+  return (
+    <Group gap="sm">
+      <Button onClick={props.onSave} loading={props.isSaving} disabled={!props.isDirty || !props.fits}>
+        Save
+      </Button>
+      {props.isDirty && (
+        <Button variant="default" onClick={props.onUndo}>
+          Undo my changes
+        </Button>
+      )}
+    </Group>
   );
 }
 

@@ -51,17 +51,7 @@ export function Page(): ReactNode {
         <>
           <Group gap="sm" align="flex-start">
             <SearchField label="Search the users" placeholder="Name or role" value={search} onChange={setSearch} />
-            {keepers.length > 1 && (
-              <NativeSelect
-                aria-label="Only those who sign in at"
-                value={from}
-                data={[
-                  { value: '', label: 'Every sign-in' },
-                  ...keepers.map((name) => ({ value: name, label: name === LOCAL ? 'Local' : name })),
-                ]}
-                onChange={(event) => setFrom(event.currentTarget.value)}
-              />
-            )}
+            {keepers.length > 1 && <From keepers={keepers} value={from} onChange={setFrom} />}
           </Group>
           <Card withBorder padding={0}>
             {!isPending && shown.length === 0 ? (
@@ -85,6 +75,24 @@ export function Page(): ReactNode {
 }
 
 const LOCAL = '(local)';
+
+function From(props: {
+  readonly keepers: readonly string[];
+  readonly value: string;
+  readonly onChange: (from: string) => void;
+}): ReactNode {
+  return (
+    <NativeSelect
+      aria-label="Only those who sign in at"
+      value={props.value}
+      data={[
+        { value: '', label: 'Every sign-in' },
+        ...props.keepers.map((name) => ({ value: name, label: name === LOCAL ? 'Local' : name })),
+      ]}
+      onChange={(event) => props.onChange(event.currentTarget.value)}
+    />
+  );
+}
 
 function UserTable(props: {
   readonly users: readonly Item[];
