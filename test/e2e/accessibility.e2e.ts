@@ -118,7 +118,8 @@ suite('accessibility', { skip: noBrowser }, () => {
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(isFocusInMain), true, 'Tab goes on inside of the page');
-    for (const name of places) {
+    // Home is where it begins, and where it ends.
+    for (const name of [...places.slice(1), ...places.slice(0, 1)]) {
       await page.evaluate('document.activeElement.blur()');
       const link = page.getByRole('navigation').getByRole('link', { name, exact: true });
       await tabTo(page, link);
@@ -165,7 +166,7 @@ suite('accessibility', { skip: noBrowser }, () => {
   test('the keyboard alone: a role, a connector, one past session, the palette, the account, out', async () => {
     for (const [path, name, url] of [
       ['roles', /^shop-reader/, /roles\/shop-reader/],
-      ['users', /^alice/, /users\/alice/],
+      ['users', /alice/, /users\/alice/],
       ['connectors', /company/i, /connectors\/oidc\/company/],
       ...(sessionId === '' ? [] : [['sessions?tab=past', /alice|bob/, /sessions\/[0-9a-f-]{36}/] as const]),
     ] as const) {

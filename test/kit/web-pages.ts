@@ -86,7 +86,7 @@ async function openEvent(page: Page): Promise<void> {
 function atRest(): boolean {
   const { document } = globalThis as unknown as InPage;
   return (
-    document.querySelector('#main .mantine-Skeleton-root[data-visible], .mantine-Loader-root') === null &&
+    document.querySelector('#main .mantine-Skeleton-root[data-animate], .mantine-Loader-root') === null &&
     document.getAnimations().every((each) => each.playState !== 'running')
   );
 }

@@ -4,6 +4,7 @@ import { notifications } from '@mantine/notifications';
 import { useState, type FormEvent, type ReactNode } from 'react';
 import { AuthService, type BeginMfaAddResponse } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { createPasskey } from '../../api/passkey.ts';
+import { FocusBack } from '../../parts/focus-back.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { OneTimeCodeSetup } from '../../parts/one-time-code-setup.tsx';
 import { ProofForm, type Proof } from '../../parts/proof-form.tsx';
@@ -51,6 +52,7 @@ export function AddFactor(props: {
       closeButtonProps={{ 'aria-label': 'Close' }}
       centered
     >
+      <FocusBack />
       {step === 'name' && (
         <NameForm
           example={words.example}

@@ -3,6 +3,7 @@ import { Alert, Modal, Stack, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import type { ReactNode } from 'react';
 import { AuthService, type MfaDevice } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import { FocusBack } from '../../parts/focus-back.tsx';
 import { ProofForm } from '../../parts/proof-form.tsx';
 
 /** Removes a second factor, with proof by one that is there; it may be the one that goes. */
@@ -22,6 +23,7 @@ export function RemoveFactor(props: {
       closeButtonProps={{ 'aria-label': 'Close' }}
       centered
     >
+      <FocusBack />
       <Stack gap="md">
         {props.isLast && (
           <Alert color="red" title="It is your last one" role="note">

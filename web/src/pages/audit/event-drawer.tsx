@@ -1,11 +1,12 @@
 import { ActionIcon, Alert, Button, CopyButton, Drawer, Group, Stack, Text, Title } from '@mantine/core';
 import { IconChevronDown, IconChevronUp, IconLink, IconPlayerPlay } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { useEffect, useState, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import { JsonText } from '../../parts/code-text.tsx';
 import { type AuditEvent, boundValues, statementOf } from '../../parts/events/event.ts';
 import { EventSentence } from '../../parts/events/event-sentence.tsx';
 import { EventTone } from '../../parts/events/event-tone.tsx';
+import { FocusBack } from '../../parts/focus-back.tsx';
 import { printTime } from '../../parts/events/figures.ts';
 import { kindLabel } from '../../parts/events/kinds.ts';
 import { CopyCorner, SqlBlock } from '../../parts/events/sql-block.tsx';
@@ -28,12 +29,9 @@ type Props = {
 /** One event: a sentence, the statement, what matters of it, what belongs to it, and all of it as JSON. */
 export function EventDrawer(props: Props): ReactNode {
   const { event } = props;
-  // The drawer gives the focus back to where it was when it went from closed to open: so its first moment is a closed one.
-  const [isReady, setReady] = useState(false);
-  useEffect(() => setReady(true), []);
   return (
     <Drawer
-      opened={isReady && event !== undefined}
+      opened={event !== undefined}
       onClose={props.onClose}
       position="right"
       size="lg"
@@ -48,6 +46,7 @@ export function EventDrawer(props: Props): ReactNode {
         else if (pressed.key === 'k') props.onStep(-1);
       }}
     >
+      <FocusBack />
       {event !== undefined && <Body {...props} event={event} />}
     </Drawer>
   );

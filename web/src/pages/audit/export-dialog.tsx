@@ -2,6 +2,7 @@ import { Alert, Button, Group, Modal, Progress, Radio, Stack, Text } from '@mant
 import { IconDownload } from '@tabler/icons-react';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { ErrorState } from '../../parts/error-state.tsx';
+import { FocusBack } from '../../parts/focus-back.tsx';
 import { bytesWords, countWords } from '../../parts/time-words.ts';
 import { printTime } from '../../parts/events/figures.ts';
 import { log } from '../../parts/events/log-client.ts';
@@ -44,6 +45,7 @@ export function ExportDialog(props: {
       closeButtonProps={{ 'aria-label': 'Close' }}
       centered
     >
+      <FocusBack />
       <Stack gap="md">
         <Radio.Group label="As" value={format} onChange={(value) => setFormat(value === 'csv' ? 'csv' : 'jsonl')}>
           <Stack gap="xs" mt={6}>

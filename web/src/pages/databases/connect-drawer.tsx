@@ -1,6 +1,7 @@
 import { Alert, Autocomplete, Drawer, Group, NativeSelect, Stack, Tabs, Text, Title } from '@mantine/core';
 import { useState, type ReactNode } from 'react';
 import { useSession } from '../../api/session.ts';
+import { FocusBack } from '../../parts/focus-back.tsx';
 import { HealthBadge } from '../../parts/badges.tsx';
 import { CopyLine } from '../../parts/copy-line.tsx';
 import { choiceWords, onlyOf, protocolWords, type Choice, type Database } from './database.ts';
@@ -40,6 +41,7 @@ export function ConnectDrawer(props: {
       overlayProps={{ backgroundOpacity: 0.25 }}
       transitionProps={{ duration: 120 }}
     >
+      <FocusBack />
       <Connect database={database} />
     </Drawer>
   );
