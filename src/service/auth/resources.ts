@@ -5,6 +5,7 @@ import {
   type ListResourcesRequest,
   type PutResourceRequest,
 } from '../../../gen/tessera/auth/v1/auth_pb.ts';
+import { auditEvent } from '../../audit/event.ts';
 import { ConfigError, StorageError } from '../../errors.ts';
 import { kinds } from '../../resource/kinds.ts';
 import { parseResourceJson } from '../../resource/parse.ts';
@@ -21,7 +22,7 @@ import { emit, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
 import { isConflict, type Stored } from './records.ts';
 import { changeEvent } from './resource-events.ts';
-import { forgetOwner, untilUnlocked } from './sso-owners.ts';
+import { forgetOwner, readOwner, untilUnlocked } from './sso-owners.ts';
 import { endWebSessionsOf } from './web-sessions.ts';
 
 /** Resources of every kind, as administrators read and write them. Secrets are kept elsewhere (src/sso/local/), so none can be read here. */
@@ -74,6 +75,12 @@ export async function deleteResource(request: DeleteResourceRequest, { caller, c
   if (kind === 'cluster_auth_preference')
     throw new ConfigError(['cluster_auth_preference can not be removed, only changed']);
   const before = await context.records.read(kind, request.name);
+  if (before === undefined && kind === 'user' && (await readOwner(request.name, context.store)) !== undefined) {
+    // A provider's person whose record ended: their name and their second factors are still kept for them.
+    await forgetUser(request.name, context);
+    await emit(context, auditEvent('T1004I', { ...actorOf(caller), name: request.name }));
+    return {};
+  }
   if (before === undefined) throw notFound(kind, request.name);
   if (kind === 'role') await refuseUsedRole(request.name, context);
   if (!(await context.records.remove(kind, request.name))) throw notFound(kind, request.name);

@@ -75,8 +75,16 @@ function goodName({ username, subject }: ProviderAnswer, trace: Trace): string {
       'SSO_BAD_USERNAME',
       `the user name ${JSON.stringify(username.slice(0, 64))}: expected at most ${nameLimit} letters, digits and _ . @ + : = -`,
     );
+  if (RESERVED.test(username))
+    throw refuse(
+      'SSO_BAD_USERNAME',
+      `the user name ${JSON.stringify(username)} is how the audit log names the cluster's own`,
+    );
   return username;
 }
+
+/** `actorOf` (caller.ts): the administrator of the machine, and services. A provider must not name people so. */
+const RESERVED = /^(?:admin|[0-9a-f-]{36}\.(?:proxy|database))$/i;
 
 async function existing(
   names: readonly string[],

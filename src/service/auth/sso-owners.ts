@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { User } from '../../resource/resource.ts';
 import type { Store } from '../../state/store.ts';
+import type { AuthContext } from './context.ts';
 import { isLocked } from './sign-in.ts';
 
 /** Whose a name is that came from a provider, also while its `user` record is not there: second factors belong to a person, not to a name. */
@@ -17,8 +18,30 @@ export async function readOwner(name: string, store: Store): Promise<Owner | und
   return schema.safeParse((await store.read(keyOf(name)))?.value).data;
 }
 
-export async function keepOwner(name: string, owner: Owner, store: Store): Promise<void> {
-  await store.put(keyOf(name), { ...owner }, { expect: 'any' });
+/** How long a name stays its person's after their record ended, milliseconds: whoever signs in with it elsewhere meanwhile would stand in the audit log, and in databases, as them. */
+export const NAME_KEPT_MS = 90 * 24 * 3_600_000;
+
+export async function keepOwner(name: string, owner: Owner, expiresMs: number, store: Store): Promise<void> {
+  await store.put(keyOf(name), { ...owner }, { expect: 'any', expiresMs });
+}
+
+/** Another's name that differs in upper and lower case only, which people and databases take for the same; undefined: there is none. */
+export async function namesakeOf(
+  name: string,
+  owner: Owner,
+  { records, store }: Pick<AuthContext, 'records' | 'store'>,
+): Promise<string | undefined> {
+  const folded = name.toLowerCase();
+  const isOther = (other: string, whose: Owner | undefined): boolean =>
+    other !== name && other.toLowerCase() === folded && (whose === undefined || !isSameOwner(whose, owner));
+  for (const { resource } of await records.list('user'))
+    if (isOther(resource.metadata.name, resource.spec.created_by?.connector)) return resource.metadata.name;
+  for (const { key, value } of await store.list(PREFIX)) {
+    const other = decodeURIComponent(key.slice(PREFIX.length));
+    const whose = schema.safeParse(value).data;
+    if (whose !== undefined && isOther(other, whose)) return other;
+  }
+  return undefined;
 }
 
 /** Part of forgetting a user. */
@@ -38,6 +61,8 @@ export function untilUnlocked(user: User, nowMs: number): User {
   return { ...user, metadata: { ...metadata, expires: latest } };
 }
 
+const PREFIX = '/sso_person/';
+
 function keyOf(name: string): string {
-  return `/sso_person/${encodeURIComponent(name)}`;
+  return `${PREFIX}${encodeURIComponent(name)}`;
 }

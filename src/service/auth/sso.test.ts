@@ -348,8 +348,48 @@ test("when a person's record has ended, the next owner of the name gets none of 
   assert.equal((await list(again.browser)).devices.length, 1, 'the same person keeps them');
   auth.clock.offsetMs += HOUR_MS + 60_000;
   await announce(proxy);
+  await removeUser('alice');
   const next = await signIn({ connector: 'branch' });
   assert.equal((await list(next.browser)).devices.length, 0);
+  await removeUser('alice');
+});
+
+test("a name stays its person's also while their record has ended, until an administrator frees it", async () => {
+  await removeUser('alice');
+  await signIn();
+  auth.clock.offsetMs += HOUR_MS + 60_000;
+  await announce(proxy);
+  await assert.rejects(userRecord('alice'), /does not exist/);
+  assert.equal(await codeOf(atProvider({ connector: 'branch' }).then(finish)), 'SSO_NAME_TAKEN');
+  const json = JSON.stringify(connector('branch', other, { redirect_url: callbackOf('branch') }));
+  const { testId, redirectUrl } = await auth.admin.client.startSsoTest({ json });
+  const person = { login: 'alice', password: PASSWORD };
+  const back = await new OidcBrowser().signIn(redirectUrl, person, callbackOf('branch'));
+  await finish({ parameters: back.search.slice(1), binding: '' });
+  assert.equal((await auth.admin.client.getSsoTest({ testId })).state, State.FAILED, 'a try-out says the same');
+  await auth.admin.client.deleteResource({ kind: 'user', name: 'alice' });
+  assert.equal(await codeOf(atProvider({ connector: 'branch' }).then(finish)), 'OK');
+  await removeUser('alice');
+});
+
+test('nobody takes a name that differs from another person’s in case only, nor one of the cluster’s own', async () => {
+  await removeUser('alice');
+  await signIn();
+  const evil = (name: string) => ({ password: PASSWORD, groups: ['dba'], more: { preferred_username: name } });
+  other.people.set('evil', evil('ALICE'));
+  const as = (connectorName: string) => codeOf(atProvider({ connector: connectorName, login: 'evil' }).then(finish));
+  assert.equal(await as('branch'), 'SSO_NAME_TAKEN');
+  auth.clock.offsetMs += HOUR_MS + 60_000;
+  await announce(proxy);
+  assert.equal(await as('branch'), 'SSO_NAME_TAKEN', 'nor after the record has ended');
+  await auth.addUser('Local.Person', { roles: ['access'] });
+  await announce(proxy);
+  other.people.set('evil', evil('local.person'));
+  assert.equal(await as('branch'), 'SSO_NAME_TAKEN');
+  for (const name of ['admin', 'Admin', '11111111-1111-4111-8111-111111111111.database']) {
+    other.people.set('evil', evil(name));
+    assert.equal(await as('branch'), 'SSO_BAD_USERNAME', name);
+  }
   await removeUser('alice');
 });
 
