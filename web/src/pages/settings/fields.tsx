@@ -1,4 +1,15 @@
-import { Checkbox, Group, NativeSelect, Radio, Stack, Switch, Text, Textarea, TextInput, Title } from '@mantine/core';
+import {
+  Checkbox,
+  NativeSelect,
+  Radio,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Text,
+  Textarea,
+  TextInput,
+  Title,
+} from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { useResources } from '../../parts/resources/use-resources.ts';
@@ -114,18 +125,17 @@ export function SessionFields({ settings, onChange, problems, disabled }: Props)
   const durations = [
     ['defaultSessionTtl', 'A sign-in lasts', 'Roles can shorten it'],
     ['webIdleTimeout', 'Signed out here when idle for', 'Of this web UI'],
-    ['sessionMfaTtl', 'A second factor for a session holds', 'Until the session must have begun'],
+    ['sessionMfaTtl', 'A second factor for a session holds', 'The database session must begin within it'],
   ] as const;
   return (
     <Stack gap="md">
       <Title order={2}>Sessions</Title>
-      <Group gap="md" align="flex-start" grow preventGrowOverflow={false}>
+      <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md">
         {durations.map(([key, label, description]) => (
           <TextInput
             key={key}
             label={label}
             description={description}
-            miw={190}
             value={settings[key]}
             disabled={disabled}
             error={problems[key]}
@@ -133,7 +143,7 @@ export function SessionFields({ settings, onChange, problems, disabled }: Props)
             onChange={(event) => onChange({ ...settings, [key]: event.currentTarget.value })}
           />
         ))}
-      </Group>
+      </SimpleGrid>
       <Switch
         label="Sessions end when the certificate does"
         description="Off: a session that is open goes on; roles can ask for it too"

@@ -50,8 +50,8 @@ export function AccessForm(props: {
       )}
       <TraitFields traits={traits} onChange={setTraits} disabled={!props.mayWrite} />
       <Text size="sm" c="dimmed">
-        What is given counts at the next sign-in. What is taken counts at once for new connections, and for live
-        sessions within ten minutes: use a lock when it must be now.
+        What is given counts at the next sign-in. What is taken counts for sessions that begin later, after ten minutes
+        at most; a live session goes on: use a lock when it must be now.
       </Text>
       {saving.error !== null && (
         <ErrorState

@@ -74,14 +74,14 @@ function Changes({ changes }: { readonly changes: readonly LineChange[] }): Reac
       <Text size="sm" role="status">
         {parts.length === 0
           ? 'No line is different.'
-          : `${count('added')} lines added, ${count('removed')} lines removed.`}
+          : `${linesWord(count('added'))} added, ${linesWord(count('removed'))} removed.`}
       </Text>
       {parts.length > 0 && (
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
         <Box className={classes['changes']} tabIndex={0} role="group" aria-label="Changed lines">
           {parts.map((part, index) => (
             <div key={index}>
-              {part.skipped > 0 && <div className={classes['skipped']}>{part.skipped} lines as before</div>}
+              {part.skipped > 0 && <div className={classes['skipped']}>{linesWord(part.skipped)} as before</div>}
               {part.lines.map((line, row) => (
                 <Line key={row} line={line} />
               ))}
@@ -91,6 +91,10 @@ function Changes({ changes }: { readonly changes: readonly LineChange[] }): Reac
       )}
     </>
   );
+}
+
+function linesWord(count: number): string {
+  return count === 1 ? '1 line' : `${count} lines`;
 }
 
 const SIGNS = { same: ' ', added: '+', removed: '−' } as const;

@@ -166,7 +166,7 @@ function Problems(props: {
           <Text size="sm" c="var(--mantine-color-error)" fw={500}>
             {problems.length === 1 ? 'One problem' : `${problems.length} problems`}
           </Text>
-          <List size="sm" spacing={2} withPadding>
+          <List size="sm" spacing={2} listStyleType="none" m={0} p={0}>
             {problems.slice(0, MOST_PROBLEMS).map((problem, index) => (
               <List.Item key={index} style={{ overflowWrap: 'anywhere' }}>
                 <Anchor component="button" type="button" size="sm" ta="left" onClick={() => props.onGo(problem)}>
