@@ -1,4 +1,5 @@
 import { Anchor, Button, Card, Group, List, Loader, Stack, Text, ThemeIcon, Title } from '@mantine/core';
+import { ConnectError } from '@connectrpc/connect';
 import { useQuery } from '@connectrpc/connect-query';
 import { useMutation } from '@tanstack/react-query';
 import { IconCheck, IconExternalLink, IconX } from '@tabler/icons-react';
@@ -9,7 +10,9 @@ import {
   type GetSsoTestResponse,
   type SsoTestStep,
 } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
+import { codeOf } from '../../api/errors.ts';
 import { providerUrl } from '../../api/leave.ts';
+import { PageError } from '../../api/page-error.ts';
 import { JsonText } from '../../parts/code-text.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { log } from '../../parts/events/log-client.ts';
@@ -34,7 +37,7 @@ export function TryOut({ draft }: { readonly draft: string | undefined }): React
         return { testId, url };
       } catch (error) {
         tab?.close();
-        throw error;
+        throw providerAway(error);
       }
     },
   });
@@ -66,6 +69,16 @@ export function TryOut({ draft }: { readonly draft: string | undefined }): React
         {starting.data !== undefined && <Outcome testId={starting.data.testId} url={starting.data.url} />}
       </Stack>
     </Card>
+  );
+}
+
+/** The provider does not answer, which is something else than that Tessera does not. */
+function providerAway(error: unknown): unknown {
+  if (codeOf(error) !== 'PROVIDER_UNREACHABLE') return error;
+  return new PageError(
+    'PROVIDER_UNREACHABLE',
+    `The Auth Service reaches no such provider: ${ConnectError.from(error).rawMessage}.`,
+    'Correct its address, or open the way from the Auth machine to it.',
   );
 }
 
