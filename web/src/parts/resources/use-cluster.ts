@@ -2,9 +2,9 @@ import { useQuery } from '@connectrpc/connect-query';
 import { useMemo } from 'react';
 import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { useMay } from '../../api/session.ts';
-import { listAt, textAt, valueAt } from '../events/event.ts';
+import { listAt, valueAt } from '../events/event.ts';
 import { EMPTY_CLUSTER, type Cluster } from './known-names.ts';
-import { itemOf, listsOf, type Item } from './item.ts';
+import { itemOf, type Item } from './item.ts';
 
 const { listResources } = AuthService.method;
 
@@ -24,7 +24,7 @@ export function useCluster(): Cluster {
 }
 
 /** What roles and databases name. */
-export function clusterOf(roles: readonly Item[], databases: readonly Item[]): Cluster {
+function clusterOf(roles: readonly Item[], databases: readonly Item[]): Cluster {
   if (roles.length === 0 && databases.length === 0) return EMPTY_CLUSTER;
   const labels = new Map<string, string[]>();
   for (const database of databases)
@@ -50,16 +50,6 @@ export function traitsAsked(text: string): readonly string[] {
       (match) => match[1] ?? match[2] ?? '',
     ),
   );
-}
-
-/** The values of a user's traits. */
-export function traitsOfUser(user: Item): readonly (readonly [string, readonly string[]])[] {
-  return listsOf(valueAt(user.spec, 'traits'));
-}
-
-/** The provider's connector that keeps the user; empty for a local one. */
-export function connectorOfUser(user: Item): string {
-  return textAt(valueAt(valueAt(user.spec, 'created_by'), 'connector'), 'id');
 }
 
 function literals(entries: readonly string[]): readonly string[] {
