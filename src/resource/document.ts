@@ -36,6 +36,8 @@ export type YamlLimits = {
 const maxDepth = 64;
 /** How many nodes aliases may stand for: a bomb multiplies. */
 const maxAliasCount = 100;
+/** Problems of syntax that are told. */
+const maxProblems = 100;
 /** Documents of one file. */
 const maxDocuments = 1000;
 
@@ -50,7 +52,8 @@ export function parseYaml(text: string, path: string, limits: YamlLimits): YamlD
     throw new ConfigError([`${path}:${lineOf(text, tooDeep)}: lists and maps nested deeper than ${maxDepth}`]);
   const parser = new Parser(lines.addNewLine);
   const composer = new Composer({
-    uniqueKeys: true,
+    // Looked for in findBadKey: the library compares each key with each other one, and 20,000 of them take ten seconds.
+    uniqueKeys: false,
     prettyErrors: false,
     lineCounter: lines,
     merge: true,
@@ -63,11 +66,11 @@ export function parseYaml(text: string, path: string, limits: YamlLimits): YamlD
   };
   if (documents.length > maxDocuments)
     throw new ConfigError([`${path}:1:1: ${documents.length} documents exceed ${maxDocuments} a file`]);
-  const problems = documents.flatMap((document) => [
-    ...document.errors.map((error) => `${place(error.pos[0])}: ${sayYaml(error.code, error.message)}`),
-    ...document.warnings.map((warning) => `${place(warning.pos[0])}: ${sayYaml(warning.code, warning.message)}`),
-  ]);
-  if (problems.length > 0) throw new ConfigError(problems.slice(0, 100));
+  const problems = documents
+    .flatMap(({ errors, warnings }) => [...errors, ...warnings])
+    .slice(0, maxProblems)
+    .map(({ pos, code, message }) => `${place(pos[0])}: ${sayYaml(code, message)}`);
+  if (problems.length > 0) throw new ConfigError(problems);
   return documents.flatMap((document) => readDocument(document, place) ?? []);
 }
 
@@ -86,7 +89,7 @@ export function hostileShape(value: unknown, depth = 0): string | undefined {
 function readDocument(document: Document.Parsed, place: (offset: number) => string): YamlDocument | undefined {
   if (document.contents === null) return undefined;
   const badKey = findBadKey(document);
-  if (badKey !== undefined) throw new ConfigError([`${place(badKey)}: a key must be plain text`]);
+  if (badKey !== undefined) throw new ConfigError([`${place(badKey.offset)}: ${badKey.problem}`]);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount });
@@ -101,17 +104,32 @@ function readDocument(document: Document.Parsed, place: (offset: number) => stri
   return { value, place: (keys, of = 'value') => place(offsetOf(document, keys, of)) };
 }
 
-/** The offset of a key that is a list, a map or an alias. */
-function findBadKey(document: Document.Parsed): number | undefined {
-  let found: number | undefined;
+/** A key that is a list, a map or an alias, or stands twice in its map. */
+function findBadKey(document: Document.Parsed): { readonly offset: number; readonly problem: string } | undefined {
+  let found: { readonly offset: number; readonly problem: string } | undefined;
   visit(document, {
-    Pair: (_, { key }) => {
-      if (key === null || isScalar(key)) return undefined;
-      found = (isNode(key) ? key.range?.[0] : undefined) ?? 0;
-      return visit.BREAK;
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        const problem = keyProblem(key, seen);
+        if (problem === undefined) continue;
+        found = { offset: (isNode(key) ? key.range?.[0] : undefined) ?? 0, problem };
+        return visit.BREAK;
+      }
+      return undefined;
     },
   });
   return found;
+}
+
+function keyProblem(key: unknown, seen: Set<unknown>): string | undefined {
+  if (key === null) return undefined;
+  if (!isScalar(key)) return 'a key must be plain text';
+  // `1` and `"1"` are one key of the object that comes out.
+  const name = String(key.value);
+  if (name !== '<<' && seen.has(name)) return 'duplicate key';
+  seen.add(name);
+  return undefined;
 }
 
 /** Walks down as far as the document goes; an alias leads to where its value was written. */
@@ -176,7 +194,6 @@ function lineOf(text: string, offset: number): string {
 
 /** The library's messages may quote the text; ours do not. */
 function sayYaml(code: string, message: string): string {
-  if (code === 'DUPLICATE_KEY') return 'duplicate key';
   if (code === 'TAB_AS_INDENT') return 'tabs can not indent: use spaces';
   if (code === 'TAG_RESOLVE_FAILED') return 'unknown tag';
   if (message.includes('call stack')) return `lists and maps nested deeper than ${maxDepth}`;

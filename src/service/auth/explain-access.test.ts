@@ -101,7 +101,7 @@ const texts: { name: string; text: string; kind?: string; problems: (string | Re
 ]; // prettier-ignore
 for (const row of texts) {
   test(`check: ${row.name}`, async () => {
-    const answer = await alice.checkResource({ text: row.text, kind: row.kind ?? '' });
+    const answer = await auth.admin.client.checkResource({ text: row.text, kind: row.kind ?? '' });
     assert.equal(answer.json.length, row.documents ?? 0);
     assert.equal(answer.problems.length, row.problems.length, JSON.stringify(answer.problems));
     for (const [index, [place, says]] of row.problems.entries()) {
@@ -111,3 +111,8 @@ for (const row of texts) {
     }
   });
 }
+
+test('a text is checked for those alone who may write or read its kind: it is work', async () => {
+  for (const kind of ['role', 'user', '', 'no-such-kind'])
+    await assert.rejects(alice.checkResource({ text: draft, kind }), /may not/, kind);
+});

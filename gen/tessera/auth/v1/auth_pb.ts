@@ -3641,7 +3641,7 @@ export type CheckResourceRequest = Message<"tessera.auth.v1.CheckResourceRequest
   text: string;
 
   /**
-   * Empty, or the kind that is expected.
+   * The kind that is expected: a rule for it is asked for. Empty: any, for the administrator of the machine and rules for everything.
    *
    * @generated from field: string kind = 2;
    */
