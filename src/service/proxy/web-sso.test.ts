@@ -3,8 +3,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { create } from '@bufbuild/protobuf';
 import { FinishSsoResponseSchema } from '../../../gen/tessera/auth/v1/auth_pb.ts';
-import { TestCluster, TestGateway } from '../../../test/kit/gateway.ts';
-import { rawHttp, WebClient } from '../../../test/kit/web-client.ts';
+import { TestCluster, TestGateway, until } from '../../../test/kit/gateway.ts';
+import { answerOf, rawHttp, WebClient } from '../../../test/kit/web-client.ts';
 import { LoginError } from '../../errors.ts';
 import { toConnectError } from '../../rpc/errors.ts';
 import { redirectTarget, type SsoCalls } from './web-sso.ts';
@@ -245,4 +245,45 @@ test('callbacks of one address are limited, also when the UI is off', async () =
   assert.equal(small.instruments.rateLimited.of({ listener: 'web' }).value, 2);
   one.close();
   await small.close();
+});
+
+test("sign-ins at a provider that does not answer take only a part of the proxy's own calls to Auth", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let waiting = 0;
+  const slow: SsoCalls = {
+    ...standIn(),
+    finishSso: async () => {
+      waiting += 1;
+      await promise;
+      return create(FinishSsoResponseSchema, { redirectUrl: '/web/' });
+    },
+  };
+  const there = await TestGateway.start(cluster, { sso: slow, limits: { webCallbacksPerMinute: 200 } });
+  const one = new WebClient(there.port);
+  const answers = Array.from({ length: 30 }, () => one.request('/v1/webapi/oidc/callback?code=1'));
+  await until(() => there.instruments.rateLimited.of({ listener: 'web' }).value === 14);
+  assert.equal(waiting, 16);
+  resolve();
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  assert.deepEqual(
+    [statuses.filter((one) => one === 303).length, statuses.filter((one) => one === 429).length],
+    [16, 14],
+  );
+  assert.equal((await one.request('/v1/webapi/oidc/callback?code=1')).status, 303);
+  one.close();
+  await there.close();
+});
+
+test('forms that are announced and do not come take only a share of the room for them', async () => {
+  const there = await TestGateway.start(cluster, {
+    sso: standIn(),
+    limits: { maxWebBufferedBytes: 4 * 1024 * 1024, webCallbacksPerMinute: 200, handshakeTimeoutMs: 3000 },
+  });
+  const one = new WebClient(there.port);
+  const headers = { ...FORM, 'content-length': String(512 * 1024) };
+  const slow = Array.from({ length: 5 }, () => one.open('/v1/webapi/saml/acs', { method: 'POST', headers }));
+  const refused = await Promise.all(slow.slice(2).map(answerOf));
+  assert.deepEqual(refused.map(({ status }) => status), [429, 429, 429]); // prettier-ignore
+  one.close();
+  await there.close();
 });

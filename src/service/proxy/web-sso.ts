@@ -6,9 +6,11 @@ import { LimitError, LoginError, ProtocolError, TesseraError } from '../../error
 import { fromConnectError } from '../../rpc/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { limitKey } from './client-address.ts';
+import { WebBuffer } from './web-buffer.ts';
 import { BINDING_COOKIE, bindingCookie, cookieValue, sessionCookie } from './web-cookies.ts';
 import { faultOf } from './web-errors.ts';
 import type { Exchange } from './web-exchange.ts';
+import { WebSlots } from './web-slots.ts';
 
 type FinishSsoRequest = MessageInitShape<typeof FinishSsoRequestSchema>;
 type FinishSsoResponse = MessageShape<typeof FinishSsoResponseSchema>;
@@ -38,6 +40,8 @@ export const CALLBACK_PATH = '/v1/webapi/';
  */
 export class WebSso {
   readonly #options: WebSsoOptions;
+  readonly #slots = new WebSlots();
+  readonly #buffer = new WebBuffer();
   #limiter: RateLimiterMemory;
   #perMinute: number;
 
@@ -68,10 +72,11 @@ export class WebSso {
   }
 
   async #finish(exchange: Exchange, callback: Answer, origin: string): Promise<void> {
-    const answer = await this.#options.calls.finishSso({
+    const parameters = await this.#parameters(exchange, callback);
+    const answer = await this.#ask(exchange, {
       kind: callback.kind,
       connector: callback.connector,
-      parameters: await this.#parameters(exchange, callback),
+      parameters,
       binding: cookieValue(exchange.header('cookie'), BINDING_COOKIE) ?? '',
       clientAddress: exchange.client.ip,
       origin,
@@ -86,18 +91,42 @@ export class WebSso {
     exchange.answer(303, { Location: target.url, 'Set-Cookie': cookies });
   }
 
+  /** A provider that is slow makes Auth wait for it: such calls take no more than a part of the places that the proxy's own calls have at Auth, whoever brings answers. */
+  async #ask(exchange: Exchange, request: FinishSsoRequest): Promise<FinishSsoResponse> {
+    const leave = this.#enter(exchange.client.ip);
+    try {
+      return await this.#options.calls.finishSso(request);
+    } finally {
+      leave();
+    }
+  }
+
+  #enter(ip: string): () => void {
+    try {
+      return this.#slots.enter(ip, undefined, AT_ONCE);
+    } catch {
+      this.#options.onLimited();
+      throw new LimitError('WEB_TOO_MANY_CALLBACKS', 'too many sign-ins at once (maxCallbacksAtOnce); try again');
+    }
+  }
+
   async #parameters(exchange: Exchange, { method }: Answer): Promise<string> {
     if (method === 'GET') return exchange.query;
     const type = (exchange.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase();
     if (type !== 'application/x-www-form-urlencoded')
       throw new ProtocolError('WEB_CONTENT_TYPE', 'expected a form (application/x-www-form-urlencoded)');
-    const { maxSamlAnswerBytes, handshakeTimeoutMs } = this.#options.limits();
-    const body = await exchange.readBody({
-      maxBytes: maxSamlAnswerBytes,
-      name: 'max_saml_answer_bytes',
-      timeoutMs: handshakeTimeoutMs,
-    });
-    return body.toString('latin1');
+    const limits = this.#options.limits();
+    const { maxSamlAnswerBytes: maxBytes, handshakeTimeoutMs: timeoutMs } = limits;
+    const told = Number(exchange.header('content-length') ?? maxBytes);
+    const reserved = Number.isSafeInteger(told) && told >= 0 ? Math.min(told, maxBytes) : maxBytes;
+    const room = { ...limits, maxWebRequestBytes: Math.max(limits.maxWebRequestBytes, maxBytes) };
+    const giveBack = this.#buffer.reserve(exchange.client.ip, reserved, room);
+    try {
+      const body = await exchange.readBody({ maxBytes, name: 'max_saml_answer_bytes', timeoutMs });
+      return body.toString('latin1');
+    } finally {
+      giveBack();
+    }
   }
 
   async #metadata(exchange: Exchange, connector: string): Promise<void> {
@@ -186,6 +215,8 @@ function answerText(exchange: Exchange, status: number, text: string): void {
   exchange.answer(status, { 'Content-Type': 'text/plain; charset=utf-8' }, `${text}\n`);
 }
 
+/** maxCallbacksAtOnce, and of one address: below half of the calls that Auth takes over one connection. */
+const AT_ONCE = { maxWebCalls: 48, maxWebCallsPerClient: 16, maxWebCallsPerSession: 1 };
 const METADATA = '/saml/metadata/';
 const CODE = /^[A-Z0-9_]{1,64}$/;
 /** A sealed answer for tsh with its certificate is a few KiB. */
