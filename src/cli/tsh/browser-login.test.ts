@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { TestAuth, type TestHost, type TestUser } from '../../service/auth/auth.fixture.ts';
+import type { Clock } from '../../telemetry/clock.ts';
 import { announce, TestBrowser } from '../../service/auth/web.fixture.ts';
 import { testIo } from '../cluster.fake.ts';
 import { confirmInBrowser } from './browser-confirm.ts';
@@ -139,6 +140,34 @@ test('by a code', async () => {
   const { requestId } = await page.call((client, options) => client.getClientLogin({ userCode }, options));
   await decide(page, requestId);
   assert.equal((await done).profile.user, 'alice');
+  auth.clock.speed = 1;
+});
+
+test('by a code, with a clock of this machine that is hours ahead', async () => {
+  const page = await browser();
+  const io = testIo(home);
+  auth.clock.speed = 50;
+  const { clock: own } = auth;
+  const clock: Clock = {
+    now: () => own.now() + 5 * 3_600_000,
+    monotonic: () => own.monotonic(),
+    after: (...timer) => own.after(...timer),
+    sleep: (...pause) => own.sleep(...pause),
+  };
+  const work = signInByCode(io, auth.connect(undefined), wish({ clock }));
+  const { found: userCode, done } = await begun(io, work, CODE);
+  const { requestId } = await page.call((client, options) => client.getClientLogin({ userCode }, options));
+  await decide(page, requestId);
+  assert.equal((await done).profile.user, 'alice');
+  auth.clock.speed = 1;
+});
+
+test('by a code that the Auth Service knows no more', async () => {
+  const io = testIo(home);
+  auth.clock.speed = 50;
+  const { done } = await begun(io, signInByCode(io, auth.connect(undefined), wish()), CODE);
+  auth.clock.offsetMs += 11 * 60_000;
+  await assert.rejects(done, { code: 'CODE_EXPIRED' });
   auth.clock.speed = 1;
 });
 

@@ -4,7 +4,7 @@ import { openSealed, sealContext } from '../../pki/client-seal.ts';
 import { generateKeyPair } from '../../pki/keys.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
 import { systemClock, type Clock } from '../../telemetry/clock.ts';
-import { failure, failureCode } from '../failure.ts';
+import { failure, failureCode, refusalCode } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { tell, visible } from '../io.ts';
 import { withProgress } from '../progress.ts';
@@ -85,14 +85,15 @@ async function polled(
     readonly requestId: string;
     readonly pollSecret: string;
     readonly pollSeconds: number;
-    readonly expires: string;
   },
   clock: Clock,
 ): Promise<Uint8Array> {
   const { PollClientLoginResponse_State: State } = await import('../../../gen/tessera/auth/v1/auth_pb.ts');
   const { requestId, pollSecret } = started;
   let seconds = started.pollSeconds;
-  while (clock.now() < Date.parse(started.expires)) {
+  // The Auth Service says when it is over, by its own clock: this machine's may be anywhere.
+  const untilMs = clock.monotonic() + MAX_CODE_WAIT_MS;
+  while (clock.monotonic() < untilMs) {
     await clock.sleep(seconds * 1000);
     try {
       const { state, sealed, pollSeconds } = await client.pollClientLogin({ requestId, pollSecret });
@@ -105,6 +106,7 @@ async function polled(
         );
       seconds = pollSeconds;
     } catch (error) {
+      if (refusalCode(error) === 'CLIENT_LOGIN_GONE') break;
       // The Auth Service or the network is away for a moment; the code goes on being good.
       if (failureCode(error) !== 'unavailable' && failureCode(error) !== 'deadline_exceeded') throw error;
     }
@@ -136,3 +138,6 @@ async function signedIn(text: string, keys: Keys, connection: AuthConnection, of
     messageOfTheDay: reply.messageOfTheDay,
   };
 }
+
+/** maxCodeWait: for an Auth Service that never says so. A code counts for ten minutes. */
+const MAX_CODE_WAIT_MS = 15 * 60_000;
