@@ -2,7 +2,7 @@ import type { AuthConnection } from '../../rpc/client.ts';
 import type { Outcome } from '../command.ts';
 import { UsageError } from '../failure.ts';
 import type { Format } from '../format.ts';
-import { printMachine } from '../format.ts';
+import { printMachine, terminalSafe } from '../format.ts';
 import type { Io } from '../io.ts';
 import { outputWidth, say, tell, visible } from '../io.ts';
 import { withProgress } from '../progress.ts';
@@ -85,7 +85,7 @@ async function follow(io: Io, connection: AuthConnection, options: SearchOptions
     for await (const batch of connection.client.followAudit({ filter: filterOf(options) }, { signal: stop.signal })) {
       for (const json of batch.events) {
         const event = parseJson(json);
-        if (options.format === 'json') say(io, json);
+        if (options.format === 'json') say(io, terminalSafe(json));
         else if (options.format === 'yaml') say(io, `---\n${await printMachine('yaml', event)}`);
         else say(io, eventLine(event, outputWidth(io)));
       }

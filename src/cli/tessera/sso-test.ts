@@ -5,7 +5,7 @@ import type { AuthConnection } from '../../rpc/client.ts';
 import type { Outcome } from '../command.ts';
 import { failure, UsageError } from '../failure.ts';
 import { print, type Format } from '../format.ts';
-import { tell, type Io } from '../io.ts';
+import { tell, visible, type Io } from '../io.ts';
 import { withProgress } from '../progress.ts';
 import { renderPairs, renderTable } from '../table.ts';
 import { withAuth, type Globals } from './admin.ts';
@@ -64,7 +64,7 @@ async function connectorOf(io: Io, { client }: AuthConnection, what: string): Pr
 async function show(io: Io, url: string, { browser }: SsoTestOptions): Promise<void> {
   const opened = browser === 'auto' && (await (await import('../tsh/browser-open.ts')).openBrowser(io, url));
   tell(io, opened ? 'Your browser opens; sign in there. When nothing opens:' : 'Open in a browser and sign in:');
-  tell(io, `  ${url}`);
+  tell(io, `  ${visible(url)}`);
 }
 
 async function waitFor(
