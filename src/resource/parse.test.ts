@@ -243,6 +243,12 @@ const refused: readonly { readonly name: string; readonly text: string; readonly
   { name: 'no kind', text: 'version: v2', want: /kind: is missing: expected one of role, user/ },
   { name: 'not a map', text: '- 1', want: /expected a resource/ },
   { name: 'duplicate key', text: role('{}\nspec: {}'), want: 'f:5:1: duplicate key' },
+  { name: 'duplicate key, quoted', text: 'kind: role\na: {1: x, "1": y}', want: 'f:2:11: duplicate key' },
+  {
+    name: 'duplicate key after very many',
+    text: `{${Array.from({ length: 40_000 }, (_, index) => `k${index}: 1`).join(', ')}, k0: 1}`,
+    want: /duplicate key/,
+  },
   { name: 'too large', text: `# ${'x'.repeat(1024 * 1024)}`, want: /exceeds maxResourceFileBytes/ },
   { name: '__proto__ as a label', text: role('{deny: {db_labels: {__proto__: x}}}'), want: /__proto__ is not allowed/ },
 ];

@@ -145,7 +145,7 @@ export async function pollLogin(
   of: { readonly id: string; readonly secret: string },
   context: AuthContext,
 ): Promise<
-  | { readonly state: 'pending'; readonly pollSeconds: number }
+  | { readonly state: 'pending'; readonly pollSeconds: number; readonly tooSoon: boolean }
   | { readonly state: 'denied' }
   | { readonly state: 'done'; readonly sealed: Buffer }
 > {
@@ -166,8 +166,10 @@ export async function pollLogin(
       const pollSeconds = tooSoon
         ? Math.min(MAX_POLL_SECONDS, login.pollSeconds + SLOW_DOWN_SECONDS)
         : login.pollSeconds;
-      await change(found, { lastPollMs: nowMs, pollSeconds }, context);
-      return { state: 'pending', pollSeconds };
+      // Whoever keeps asking too soon makes no work for the store beyond telling so.
+      if (!tooSoon || pollSeconds !== login.pollSeconds)
+        await change(found, { lastPollMs: nowMs, pollSeconds }, context);
+      return { state: 'pending', pollSeconds, tooSoon };
     } catch (error) {
       if (!isConflict(error)) throw error;
     }

@@ -82,6 +82,8 @@ export async function pollClientLogin(request: PollClientLoginRequest, { caller,
     const polled = await pollLogin({ id: request.requestId, secret: request.pollSecret }, context);
     switch (polled.state) {
       case 'pending':
+        // RFC 8628 section 5.2: who waits as told is never refused.
+        if (polled.tooSoon) await limited(caller.address, context);
         return { state: PollState.PENDING, pollSeconds: polled.pollSeconds };
       case 'denied':
         return { state: PollState.DENIED };
@@ -89,7 +91,7 @@ export async function pollClientLogin(request: PollClientLoginRequest, { caller,
         return { state: PollState.DONE, sealed: new Uint8Array(polled.sealed) };
     }
   } catch (error) {
-    // Only guesses count: who waits for an answer asks often.
+    // Who waits for an answer asks often, so only guesses and haste count.
     if (error instanceof LoginError) await limited(caller.address, context);
     throw error;
   }

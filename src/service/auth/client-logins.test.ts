@@ -358,6 +358,23 @@ test('a connector: unknown ones are told, and a code needs none', async () => {
   await auth.admin.client.deleteResource({ kind: 'github', name: 'code' });
 });
 
+test('polls that come too soon are limited by address; a patient tsh never is', async () => {
+  const strict = await TestAuth.start({
+    more: ['  limits:', '    anonymous_rate_per_minute: 20', '    anonymous_burst: 20'],
+  });
+  try {
+    await announce(await strict.join('proxy'));
+    const client = await new TestClient(strict.anonymous).start({ polls: true });
+    const codes: string[] = [];
+    for (let count = 0; count < 30; count += 1) codes.push(await codeOf(client.poll()));
+    assert.deepEqual([codes[0], codes.at(-1)], ['OK', 'ANONYMOUS_RATE']);
+    strict.clock.offsetMs += 61_000;
+    assert.equal((await client.poll()).state, PollState.PENDING);
+  } finally {
+    await strict.stop();
+  }
+});
+
 test('not more than so many wait, of one address', async () => {
   auth.clock.offsetMs += 11 * 60_000;
   await announce(proxy);

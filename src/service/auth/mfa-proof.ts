@@ -6,13 +6,13 @@ import { checkProof, type FactorDeps, type FactorKind } from '../../sso/local/se
 import { actorOf, type Person } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import { factorDeps } from './factor-deps.ts';
-import { lockOut } from './sign-in.ts';
+import { limited, lockOut } from './sign-in.ts';
 
 /** Second factors that a signed-in person shows for one deed. */
 
 /**
  * Which kind the proof is of. Failures are told to the audit log (`reason`: for what it was asked) and count towards the lockout of sign-in. Throws LoginError `SECOND_FACTOR_MISSING`
- * when nothing was shown, `SECOND_FACTOR_REFUSED` for everything that is wrong. `deps` default to what the cluster takes.
+ * when nothing was shown, `SECOND_FACTOR_REFUSED` for everything that is wrong, LimitError `ANONYMOUS_RATE` for too much of it from one address. `deps` default to what the cluster takes.
  */
 export async function requireProof(
   person: Person,
@@ -26,6 +26,8 @@ export async function requireProof(
   const name = person.certificate.identity.user;
   const outcome = await checkProof(name, proof, deps ?? (await factorDeps(context)));
   if (outcome.type === 'Proven') return outcome.kind;
+  // Nobody fills the audit log with wrong codes: once locked out, none of them is even looked at.
+  if (outcome.lockedUntilMs === undefined) await limited(person.address, context);
   const told = { reason, error: outcome.reason, success: false, ...actorOf(person) };
   await emit(context, auditEvent('T1007W', told));
   if (outcome.lockedUntilMs !== undefined) await lockOut(name, outcome.lockedUntilMs, person.address, context);

@@ -28,8 +28,7 @@ export function readClaims(
       detail: `left out, as they are too long or no text: ${dropped.slice(0, 20).join(', ')}`,
     });
   const { username, wanted } = usernameOf(claims, spec);
-  const isVerified = claims['email_verified'] === true || claims['email_verified'] === 'true';
-  const emailCounts = isVerified || spec.allow_unverified_email;
+  const emailCounts = isVerified(claims['email'], of) || spec.allow_unverified_email;
   if (wanted === 'email' && !emailCounts) throw unverified(claims, trace);
   if (username === undefined) throw noUsername(wanted, Object.keys(all), trace);
   trace({ name: 'username', ok: true, detail: `claim ${wanted} is ${JSON.stringify(username)}` });
@@ -41,6 +40,13 @@ export function readClaims(
       detail: 'the provider does not say email_verified: the claim email is not looked at (allow_unverified_email)',
     });
   return { subject: String(claims['sub']), username, attributes, raw: attributes as Json };
+}
+
+// Of one piece: what userinfo says of its address is no word on another one in the token.
+function isVerified(email: unknown, { idToken, userInfo }: { readonly idToken: Claims; readonly userInfo: Claims }) {
+  return [idToken, userInfo].some(
+    (piece) => piece['email'] === email && (piece['email_verified'] === true || piece['email_verified'] === 'true'),
+  );
 }
 
 function usernameOf(

@@ -364,6 +364,15 @@ test('an unverified email is no attribute either, unless the connector says so',
   assert.equal((await signIn({ spec })).username, 'boss@example.com');
 });
 
+test('an address counts as verified only where that very address is said to be', async () => {
+  far.idToken = { ...HONEST, email: 'boss@example.com' };
+  far.userInfo = { email: 'mallory@example.com', email_verified: true };
+  assert.equal((await refusal({ spec: { username_claim: 'email' } })).code, 'SSO_EMAIL_UNVERIFIED');
+  assert.equal((await signIn()).attributes['email'], undefined);
+  far.userInfo = { email: 'boss@example.com', email_verified: true };
+  assert.equal((await signIn({ spec: { username_claim: 'email' } })).username, 'boss@example.com');
+});
+
 test('without a username_claim: the verified email, else the subject', async () => {
   far.idToken = { email: 'a@example.com', email_verified: true };
   assert.equal((await signIn({ spec: { username_claim: null } })).username, 'a@example.com');
