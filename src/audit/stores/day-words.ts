@@ -39,8 +39,9 @@ export class DayWords {
     for (let shard = shardOf(first); shard <= shardOf(last); shard += 1) {
       const read = this.#shards.get(shard);
       if (read === undefined) continue;
-      if (this.#single) found.push(...this.#ask(read, first, last));
-      else found.push(...this.#whole(shard, read).filter((id) => id >= first && id <= last));
+      const ids = this.#single ? this.#ask(read, first, last) : this.#whole(shard, read);
+      // One by one: as arguments of one call, a shard's would not fit on the stack.
+      for (const id of ids) if (id >= first && id <= last) found.push(id);
     }
     return found;
   }
