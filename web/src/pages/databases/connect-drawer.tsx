@@ -83,11 +83,7 @@ export function Connect({ database }: { readonly database: Database }): ReactNod
           onChange={setName}
         />
       </Group>
-      {target.user === '' && (
-        <Text size="sm" c="dimmed">
-          Say a database user: programs ask for one, and a certificate is made for one alone.
-        </Text>
-      )}
+      <Missing database={database} target={target} />
       <SignIn target={target} />
       <Tabs defaultValue="terminal" keepMounted={false}>
         <Tabs.List mb="md">
@@ -107,6 +103,32 @@ export function Connect({ database }: { readonly database: Database }): ReactNod
       </Tabs>
     </Stack>
   );
+}
+
+/** What has to be said, or given by an administrator, before the commands below can work. */
+function Missing({ database, target }: { readonly database: Database; readonly target: Target }): ReactNode {
+  if (isNone(database.users) || (target.protocol !== 'mysql' && isNone(database.names)))
+    return (
+      <Alert color="yellow" variant="light" title="Not open yet">
+        Your roles allow this database, but no {isNone(database.users) ? 'database user' : 'database name'} in it. Ask
+        an administrator for one: a role may take it from your traits db_users and db_names.
+      </Alert>
+    );
+  const words =
+    target.user === ''
+      ? 'Say a database user: programs ask for one, and a certificate is made for one alone.'
+      : target.database === '' && target.protocol !== 'mysql'
+        ? `Say a database: psql would take one called ${target.user}, as the user is.`
+        : '';
+  return words === '' ? null : (
+    <Text size="sm" c="dimmed">
+      {words}
+    </Text>
+  );
+}
+
+function isNone(choice: Choice): boolean {
+  return choice.exact.length === 0 && choice.patterns.length === 0;
 }
 
 function Pick(props: {

@@ -130,7 +130,7 @@ function List(props: {
   return (
     <>
       <Text className="visually-hidden" role="status">
-        {props.isPending ? 'Loading' : `${selected.length} databases`}
+        {props.isPending ? 'Loading' : `${selected.length} ${selected.length === 1 ? 'database' : 'databases'}`}
       </Text>
       {props.look === 'table' && !props.isPending ? (
         <Suspense fallback={cards}>

@@ -53,7 +53,7 @@ export function terminalRecipes(target: Target): readonly Recipe[] {
     connect,
     {
       title: 'Any command-line client',
-      note: `Writes the connection's settings where ${target.protocol === 'mysql' ? 'MySQL’s clients' : 'libpq'} look for them; after it, use the client as ever.`,
+      note: `Writes the connection's settings where ${target.protocol === 'mysql' ? 'MySQL’s clients look' : 'libpq looks'} for them; after it, use the client as ever.`,
       lines: [command('tsh db login', ['tsh db login', name, ...route].join(' ')), ...nativeCommands(target)],
     },
   ];

@@ -5,6 +5,10 @@ import { connectCommand, describeDatabase, loginCommand, shellWord } from './com
 test('sign-in: the usual port goes without saying', () => {
   assert.equal(loginCommand('access.example.com:443', 'alice'), 'tsh login --proxy=access.example.com --user=alice');
   assert.equal(loginCommand('10.0.0.1:8443', 'al ice'), "tsh login --proxy=10.0.0.1:8443 --user='al ice'");
+  assert.equal(
+    loginCommand('access.example.com:443', 'alice', 'sha256:ab'),
+    'tsh login --proxy=access.example.com --user=alice --ca-pin=sha256:ab',
+  );
 });
 
 test('connect: only what the roles leave open is asked for', () => {

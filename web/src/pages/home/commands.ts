@@ -1,8 +1,9 @@
 /** Commands of tsh as people paste them into a shell. */
 
-/** Signs in the terminal. `address` is the proxy's "host:port"; the port 443 needs no saying. */
-export function loginCommand(address: string, user: string): string {
-  return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} --user=${shellWord(user)}`;
+/** Signs in the terminal. `address` is the proxy's "host:port"; the port 443 needs no saying. `pin` where no public authority vouches for the proxy. */
+export function loginCommand(address: string, user: string, pin?: string): string {
+  const known = pin === undefined ? '' : ` --ca-pin=${shellWord(pin)}`;
+  return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} --user=${shellWord(user)}${known}`;
 }
 
 /** Connects with the database's own client. A user or name is said only where the roles leave a choice that tsh could not make by itself; in capitals where the person must fill it in. */

@@ -18,6 +18,7 @@ const SHOWN = 6;
 export function YourDatabases({ session }: { readonly session: Session }): ReactNode {
   const list = useQuery(AuthService.method.listDatabases, {});
   const databases = list.data?.databases ?? [];
+  const [pin] = session.caPins;
   return (
     <Stack gap="lg">
       <Card withBorder padding="lg">
@@ -32,6 +33,18 @@ export function YourDatabases({ session }: { readonly session: Session }): React
           label="Command that signs in your terminal"
           value={loginCommand(session.proxyPublicAddr, session.user)}
         />
+        {pin !== undefined && (
+          <>
+            <Text size="xs" c="dimmed" mt="sm" mb={4}>
+              The first time on a computer, where the proxy shows a certificate that browsers do not know:
+            </Text>
+            <CopyLine
+              prompt
+              label="The same with the cluster’s pin"
+              value={loginCommand(session.proxyPublicAddr, session.user, pin)}
+            />
+          </>
+        )}
       </Card>
       <Group justify="space-between">
         <Title order={2}>Your databases</Title>

@@ -12,7 +12,7 @@ import { bytesWords, countWords } from '../../parts/time-words.ts';
 import { type AuditFilters, filtersOf, requestOf, searchOf } from '../audit/filters.ts';
 import { useSearch, type Found } from '../audit/log.ts';
 import { RangePicker } from '../audit/range-picker.tsx';
-import { PAST_CODES, pastSession, type PastSession } from './past.ts';
+import { PAST_CODES, pastSessions, type PastSession } from './past.ts';
 
 /** Sessions that are over, and those that were refused, newest end first; filters live in the address. */
 export function PastList(): ReactNode {
@@ -25,7 +25,7 @@ export function PastList(): ReactNode {
     return asked === undefined ? undefined : { ...asked, events: filters.refused ? ['TDB00W'] : [...PAST_CODES] };
   }, [filters, nowMs]);
   const found = useSearch(request);
-  const sessions = useMemo(() => found.events.map(pastSession), [found.events]);
+  const sessions = useMemo(() => pastSessions(found.events), [found.events]);
   const setFilters = (next: AuditFilters, how?: 'typing'): void => {
     const { range, ...rest } = searchOf(next);
     const kept = next.range === '' || next.range === '7d' ? rest : { ...rest, range: next.range };

@@ -22,8 +22,16 @@ export type PastSession = {
 /** The codes that stand for one past session each: its end, or its refusal. */
 export const PAST_CODES: readonly string[] = ['TDB01I', 'TDB00W'];
 
+/** Newest first as the events come. A connection that the database refused has both codes: its refusal stands for it. */
+export function pastSessions(events: readonly AuditEvent[]): readonly PastSession[] {
+  const refused = new Set(events.filter(({ code }) => code === 'TDB00W').map(({ session }) => session));
+  return events
+    .filter(({ code, session }) => code === 'TDB00W' || session === '' || !refused.has(session))
+    .map(pastSession);
+}
+
 /** Of an event with one of {@link PAST_CODES}. */
-export function pastSession(event: AuditEvent): PastSession {
+function pastSession(event: AuditEvent): PastSession {
   const { fields } = event;
   const refused = event.code === 'TDB00W';
   const startedMs = refused ? event.timeMs : Date.parse(textAt(fields, 'start_time'));

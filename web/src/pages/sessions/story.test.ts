@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AuditEvent, parseEvent } from '../../parts/events/event.ts';
-import { pastSession } from './past.ts';
+import { pastSessions } from './past.ts';
 import { rateWords, sparkline, withRates } from './rates.ts';
 import { stateOf, storyOf } from './story.ts';
 
@@ -106,23 +106,42 @@ test('sessions without a beginning, or with nothing', () => {
   assert.equal(tail?.startedMs, began);
   const refused = storyOf([event(0, 'db.session.start', 'TDB00W', { error: 'x', message: 'access denied' })]);
   assert.deepEqual([refused?.refused, refused?.reason], [true, 'access denied']);
+  const byDatabase = storyOf([
+    start,
+    event(1, 'db.session.start', 'TDB00W', { message: 'database "x" does not exist' }),
+    event(2, 'db.session.end', 'TDB01I', { reason: 'database-refused' }),
+  ]);
+  assert.deepEqual([byDatabase?.refused, byDatabase?.reason], [true, 'database "x" does not exist']);
 });
 
-test('past sessions', () => {
-  const ended = pastSession(
-    event(9, 'db.session.end', 'TDB01I', {
-      start_time: new Date(began).toISOString(),
-      statements: 3,
-      bytes_from_client: 1,
-      reason: 'idle',
-    }),
-  );
+test('a lock stands where its time falls, although nobody numbered it', () => {
+  const lock = { ...event(0, 'lock.created', 'TLK00I', {}, 150), uid: 'lock' };
+  const story = storyOf([query(1, 'a'), query(2, 'b'), start, lock, event(3, 'db.session.end', 'TDB01I')]);
   assert.deepEqual(
-    [ended.how, ended.durationMs, ended.statements, ended.bytes, ended.reason],
+    story?.entries.map((entry) => entry.event.uid),
+    ['u1', 'lock', 'u2'],
+  );
+});
+
+test('past sessions; a connection that the database refused is one of them, not two', () => {
+  const end = event(9, 'db.session.end', 'TDB01I', {
+    start_time: new Date(began).toISOString(),
+    statements: 3,
+    bytes_from_client: 1,
+    reason: 'idle',
+  });
+  const refusal = event(1, 'db.session.start', 'TDB00W', { error: 'no role', sid: 'other' });
+  const [ended, refused, ...more] = pastSessions([
+    end,
+    event(2, 'db.session.end', 'TDB01I', { reason: 'database-refused', sid: 'other' }),
+    refusal,
+  ]);
+  assert.deepEqual(
+    [ended?.how, ended?.durationMs, ended?.statements, ended?.bytes, ended?.reason],
     ['cut', 900, 3, 1, 'idle'],
   );
-  const refused = pastSession(event(0, 'db.session.start', 'TDB00W', { error: 'no role' }));
-  assert.deepEqual([refused.how, refused.durationMs, refused.reason], ['refused', undefined, 'no role']);
+  assert.deepEqual([refused?.how, refused?.durationMs, refused?.reason], ['refused', undefined, 'no role']);
+  assert.equal(more.length, 0);
 });
 
 test('rates are kept for what is live, and no more than fit', () => {

@@ -59,12 +59,11 @@ export type Totals = {
 
 /** Puts a session's events in order and every answer beside its question. Undefined when there are none. */
 export function storyOf(events: readonly AuditEvent[]): Story | undefined {
-  const ordered = [...new Map(events.map((event) => [event.uid, event])).values()].toSorted(
-    (a, b) => a.index - b.index || a.timeMs - b.timeMs,
-  );
+  const ordered = inOrder([...new Map(events.map((event) => [event.uid, event])).values()]);
   const [first] = ordered;
   if (first === undefined) return undefined;
   const start = ordered.find(({ event }) => event === 'db.session.start') ?? first;
+  const refusal = ordered.find(({ code }) => code === 'TDB00W');
   const end = ordered.findLast(({ event }) => event === 'db.session.end');
   const began = Date.parse(textAt(end?.fields, 'start_time'));
   const startedMs = start.event === 'db.session.start' || Number.isNaN(began) ? start.timeMs : began;
@@ -79,11 +78,20 @@ export function storyOf(events: readonly AuditEvent[]): Story | undefined {
     address: textAt(start.fields, 'addr.remote'),
     startedMs,
     endedMs: end?.timeMs,
-    refused: start.code === 'TDB00W',
-    reason: reasonOf(start, end),
+    refused: refusal !== undefined,
+    reason: reasonOf(refusal, end),
     entries,
     totals: totalsOf(entries, end),
   };
+}
+
+/** The session's own events as its agent counted them; what others did to it (a lock) where its time falls. */
+function inOrder(events: readonly AuditEvent[]): readonly AuditEvent[] {
+  const isOwn = ({ event }: AuditEvent): boolean => event.startsWith('db.session.');
+  const ordered = events.filter(isOwn).toSorted((a, b) => a.index - b.index || a.timeMs - b.timeMs);
+  for (const other of events.filter((event) => !isOwn(event)).toSorted((a, b) => a.timeMs - b.timeMs))
+    ordered.splice(ordered.findLastIndex(({ timeMs }) => timeMs <= other.timeMs) + 1, 0, other);
+  return ordered;
 }
 
 /** How an entry ended. */
@@ -171,8 +179,8 @@ function totalsOf(entries: readonly Entry[], end: AuditEvent | undefined): Total
   };
 }
 
-function reasonOf(start: AuditEvent, end: AuditEvent | undefined): string {
-  if (start.code === 'TDB00W') return textAt(start.fields, 'message') || textAt(start.fields, 'error');
+function reasonOf(refusal: AuditEvent | undefined, end: AuditEvent | undefined): string {
+  if (refusal !== undefined) return textAt(refusal.fields, 'message') || textAt(refusal.fields, 'error');
   const by = textAt(end?.fields, 'closed_by');
   return textAt(end?.fields, 'reason') || (by === '' ? '' : `closed by the ${by}`);
 }
