@@ -1,7 +1,8 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useReducer, useState } from 'react';
 import { type AuditEvent, parseEvent } from '../../parts/events/event.ts';
-import { keepReading, log, type StreamState } from '../../parts/events/log-client.ts';
+import { keepReading, type StreamState } from '../../parts/events/keep-reading.ts';
+import { log } from '../../parts/events/log-client.ts';
 import { type Bar, barsOf } from './chart.ts';
 import type { AuditRequest } from './filters.ts';
 import { EMPTY_TAIL, type Tail, type TailAction, tailReducer } from './tail.ts';

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { LiveSession } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
-import { keepReading, log, type StreamState } from '../../parts/events/log-client.ts';
+import { keepReading, type StreamState } from '../../parts/events/keep-reading.ts';
+import { log } from '../../parts/events/log-client.ts';
 import { type Rates, withRates } from './rates.ts';
 
 export type LiveState = {
