@@ -58,14 +58,18 @@ metadata: {name: carol-laptop}
 spec: {target: {user: carol}, message: laptop was stolen}
 `;
 
-/** Starts it; takes some seconds. The caller closes it. */
-export async function openShowcase(onStep: (text: string) => void): Promise<Showcase> {
+/** Starts it; takes some seconds. The caller closes it. `authService`: more lines of its configuration, each indented by two. */
+export async function openShowcase(
+  onStep: (text: string) => void,
+  more: { readonly authService?: string } = {},
+): Promise<Showcase> {
   const cluster = await startCluster({
     postgres: npmPostgres(),
     clusterName: 'example',
     labels: '{env: demo, team: shop}',
     dbService: "  resources:\n    - labels: {team: ['*']}\n",
     onStep,
+    ...more,
   });
   try {
     await cluster.postgres.sql('create role reader login; create role writer login');
