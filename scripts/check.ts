@@ -11,7 +11,6 @@ const folders = ['bin', 'src', 'test', 'bench', 'scripts', 'web/src', 'web/vite.
 const steps: readonly { readonly name: string; readonly command: readonly string[] }[] = [
   { name: 'types', command: ['tsc', '-p', '.'] },
   { name: 'types of web', command: ['tsc', '-p', 'web'] },
-  { name: 'types of e2e', command: ['tsc', '-p', 'test/e2e'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', ...folders] },
   { name: 'format', command: ['oxfmt', '--check', ...folders] },
   { name: 'dead code', command: ['knip', '--no-progress'] },

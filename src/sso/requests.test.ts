@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { beforeEach, test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
 import { openSqliteStore } from '../state/sqlite/sqlite-store.ts';
 import type { Store } from '../state/store.ts';
 import {
@@ -15,9 +18,15 @@ import {
 
 let nowMs: number;
 let store: Store;
+let folder: string;
 beforeEach(() => {
   nowMs = 1_800_000_000_000;
-  store = openSqliteStore({ path: ':memory:', now: () => nowMs, maxLogRows: 1000 });
+  folder = mkdtempSync(join(tmpdir(), 'tessera-sso-'));
+  store = openSqliteStore({ path: join(folder, 'state.sqlite'), now: () => nowMs, maxLogRows: 1000 });
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true });
 });
 
 const request = { kind: 'oidc', connector: 'corp', purpose: { type: 'web', returnTo: '/web/' } } as const;

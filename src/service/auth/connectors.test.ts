@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { StorageError } from '../../errors.ts';
 import { parseResourceOf } from '../../resource/parse.ts';
@@ -34,8 +37,10 @@ function github(more: object = {}) {
   });
 }
 
-test('a secret is never opened for another place than it was said for, whatever stands in the record meanwhile', async () => {
-  const store = openSqliteStore({ path: ':memory:', now: clock.now, maxLogRows: 1000 });
+test('a secret is never opened for another place than it was said for, whatever stands in the record meanwhile', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-connectors-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const store = openSqliteStore({ path: join(folder, 'state.sqlite'), now: clock.now, maxLogRows: 1000 });
   const records = new Records(store);
   const providers = new ConnectorProviders({ store, now: clock.now });
   const context = { store, records, sealer, clock, providers } as unknown as Parameters<typeof prepareConnector>[1];
