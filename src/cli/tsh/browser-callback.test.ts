@@ -105,3 +105,19 @@ function reached(host: string, port: number): Promise<void> {
   const socket = connect(port, host, resolve).once('error', reject);
   return promise.finally(() => socket.destroy());
 }
+
+test('connections that say nothing keep the browser out as little as they stay', async () => {
+  using callback = await open();
+  const { hostname, port } = new URL(callback.url);
+  let closed = 0;
+  const silent = Array.from({ length: 60 }, () =>
+    connect({ host: hostname, port: Number(port) })
+      .on('error', () => {})
+      .on('close', () => (closed += 1)),
+  );
+  await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+  assert.equal((await get(`${callback.url}?response=abc`)).status, 200);
+  assert.equal(await callback.answer, 'abc');
+  assert.ok(closed >= 44, 'no more than a few are held');
+  for (const socket of silent) socket.destroy();
+});

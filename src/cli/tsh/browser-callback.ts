@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 
 /**
  * Where the browser brings an answer back to: one address of this machine with a secret path, for one answer (RFC 8252 section 7.3). What comes is sealed besides, so neither the browser's history nor
@@ -35,7 +35,7 @@ export async function openCallback<T>(read: (query: URLSearchParams) => T): Prom
       }
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  keepNewest(server);
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
   server.listen(0, '127.0.0.1', listening.resolve);
@@ -48,6 +48,17 @@ export async function openCallback<T>(read: (query: URLSearchParams) => T): Prom
       server.closeAllConnections();
     },
   };
+}
+
+/** Programs of anybody on this machine, and pages in the browser, can connect and say nothing: the oldest gives way, so they keep nobody out. */
+function keepNewest(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > MAX_CONNECTIONS) oldest?.destroy();
+  });
 }
 
 /** Only a request for exactly this address: a page elsewhere that makes its own name point here (DNS rebinding) sends its own Host. */
