@@ -58,6 +58,7 @@ const calls: { readonly [name: string]: (api: Api) => Promise<unknown> } = {
   getResource: (api) => api.getResource({ kind: 'role', name: 'access' }),
   listResources: (api) => api.listResources({ kind: 'user' }),
   putResource: (api) => api.putResource({ json: role('made'), mode: PutResourceRequest_Mode.UPSERT }),
+  checkResource: (api) => api.checkResource({ text: role('made'), kind: 'role' }),
   deleteResource: (api) => api.deleteResource({ kind: 'role', name: 'made' }),
   addUser: (api) => api.addUser({ json: user(`u-${Math.floor(performance.now() * 1000)}`) }),
   resetUser: (api) => api.resetUser({ user: 'nina' }),

@@ -195,16 +195,36 @@ test('an old sign-in at the web UI shows its second factor again', async () => {
   assert.equal((await client.poll()).state, PollState.DONE);
 });
 
+test('a cookie alone approves nothing for who has a passkey, however fresh the sign-in', async () => {
+  const user = await auth.addUser('keyed', { roles: ['access'] });
+  const browser = await signedIn(user);
+  await browser.addPasskey(auth, user);
+  const client = await tsh().start({ polls: true });
+  assert.equal(await codeOf(decide(browser, client.requestId)), 'MFA_REQUIRED');
+  const { challenge, webauthnOptionsJson } = await browser.call((api, options) => api.beginMfaChallenge({}, options));
+  const webauthnResponseJson = browser.authenticator.get(webauthnOptionsJson);
+  await decide(browser, client.requestId, true, { challenge, webauthnResponseJson });
+  assert.equal((await client.poll()).state, PollState.DONE);
+});
+
 const lifetimes = [
   { name: 'as long as any sign-in', ttlSeconds: 0, most: 12 * 3600 },
   { name: 'as short as tsh wished', ttlSeconds: 600, most: 600 },
-  { name: 'never longer than the roles allow', ttlSeconds: 100 * 3600, most: 30 * 3600 },
+  { name: 'no longer than the session that approved it', ttlSeconds: 100 * 3600, most: 12 * 3600 },
+  {
+    name: 'with a second factor, never longer than the roles allow',
+    ttlSeconds: 100 * 3600,
+    most: 30 * 3600,
+    shows: true,
+  },
 ];
 for (const row of lifetimes) {
   test(`the certificate lives ${row.name}`, async () => {
     const browser = await signedIn();
     const client = await tsh().start({ ttlSeconds: row.ttlSeconds });
-    const { redirectUrl } = await decide(browser, client.requestId);
+    if (row.shows === true) auth.clock.offsetMs += 30_000;
+    const mfa = row.shows === true ? { oneTimeCode: auth.code(alice) } : undefined;
+    const { redirectUrl } = await decide(browser, client.requestId, true, mfa);
     const { leaf } = client.signIn(client.opened(redirectUrl));
     const seconds = (leaf.validToDate.getTime() - auth.clock.now()) / 1000;
     assert.ok(seconds <= row.most && seconds > row.most - 60, String(seconds));

@@ -22,12 +22,11 @@ import { clientAnswer, signInPerson, type SignedInPerson } from './sign-in.ts';
 
 /** How what tsh asked for is decided, and what it gets. */
 
-/** A sign-in this young needs no further second factor to approve another, milliseconds. */
+/** A sign-in this young needs no further one-time code to approve another, milliseconds; a code can not be typed twice. */
 const FRESH_MS = 5 * 60_000;
 
 /**
- * A person approves or refuses. The certificate is one of theirs: their roles and their locks decide, and only a second factor shown now, or a sign-in of the last minutes, makes it live longer than the
- * web session that approved it. Throws LoginError `MFA_REQUIRED` when a second factor must be shown, `CLIENT_LOGIN_GONE`, `CLIENT_LOGIN_OTHER` for another person's confirmation.
+ * A person approves or refuses. The certificate is one of theirs: their roles and their locks decide, and only a second factor shown now makes it live longer than the web session that approved it. Throws LoginError `MFA_REQUIRED` when a second factor must be shown, `CLIENT_LOGIN_GONE`, `CLIENT_LOGIN_OTHER` for another person's confirmation.
  */
 export async function decideClientLogin(request: DecideClientLoginRequest, { caller, context }: Call<Person>) {
   const found = await pendingLogin(request.requestId, context);
@@ -93,7 +92,8 @@ export async function clientLoginWish(
     : undefined;
 }
 
-// A confirmation is nothing but the second factor. A sign-in asks for it as a sign-in would, unless there was one a moment ago.
+// A confirmation is nothing but the second factor. A sign-in asks for it as a sign-in would: whoever has the cookie alone (a script, a taken-over proxy) must not get a certificate by it. Only who has nothing but
+// codes, and typed one a moment ago, is not asked for the next.
 async function shownFactor(
   { mfa }: DecideClientLoginRequest,
   { login }: FoundLogin,
@@ -104,8 +104,11 @@ async function shownFactor(
   // What a browser confirmed for tsh must not confirm the next thing in the browser.
   const proof = mfa === undefined ? undefined : { ...mfa, token: '' };
   if (!isEmpty(proof)) return requireProof(caller, proof, reason, context);
-  const needed = login.purpose === 'mfa' || (!isFresh(caller, context) && (await hasFactor(caller, context)));
-  if (!needed) return undefined;
+  if (login.purpose !== 'mfa') {
+    const { oneTimeCode, passkeys } = await factorsOf(nameOf(caller), await factorDeps(context));
+    const needed = passkeys > 0 || (oneTimeCode && !isFresh(caller, context));
+    if (!needed) return undefined;
+  }
   throw new LoginError('MFA_REQUIRED', `second factor: expected a one-time code or a passkey to ${reason}`);
 }
 
@@ -117,7 +120,7 @@ async function approval(
 ): Promise<Buffer> {
   const { identity, certificate, user } = caller;
   const { address, ttlSeconds } = claimed.login;
-  const proved = identity.userKind === 'local' && (shown !== undefined || isFresh(caller, context));
+  const proved = identity.userKind === 'local' && shown !== undefined;
   const mfa = shown ?? identity.mfa;
   const person = await signInPerson(
     user,
@@ -178,11 +181,6 @@ function told({ id, login }: FoundLogin): {
     ...(login.description === '' ? {} : { description: login.description }),
     'addr.requester': login.address,
   };
-}
-
-async function hasFactor(caller: Person, context: AuthContext): Promise<boolean> {
-  const { oneTimeCode, passkeys } = await factorsOf(nameOf(caller), await factorDeps(context));
-  return oneTimeCode || passkeys > 0;
 }
 
 function isFresh({ webSession }: Person, context: AuthContext): boolean {
