@@ -2,7 +2,7 @@ import type { ProxyLimits } from '../../config/schema.ts';
 import { LimitError } from '../../errors.ts';
 import { limitKey } from './client-address.ts';
 
-export type BufferLimits = Pick<
+type BufferLimits = Pick<
   ProxyLimits,
   'maxWebBufferedBytes' | 'maxWebRequestBytes' | 'maxWebAnonymousRequestBytes'
 >;
