@@ -246,7 +246,7 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
     if ((await target.and(page.locator(':focus')).count()) > 0) return;
     await page.keyboard.press('Tab');
   }
-  assert.fail(`not reached with ${MOST_TABS} Tabs: ${String(target)}`) as Promise<boolean>;
+  assert.fail(`not reached with ${MOST_TABS} Tabs: ${String(target)}`);
 }
 
 async function isFocused(target: Locator): Promise<void> {
