@@ -5,7 +5,8 @@ import type {
   RemoveMfaDeviceRequest,
 } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { auditEvent } from '../../audit/event.ts';
-import { ConfigError } from '../../errors.ts';
+import { ConfigError, LoginError } from '../../errors.ts';
+import { CERTIFICATE_BACKDATE_MS } from '../../pki/issue.ts';
 import {
   beginAddition,
   finishAddition,
@@ -16,7 +17,7 @@ import {
 } from '../../sso/local/devices.ts';
 import { beginChallenge, factorsOf, type FactorDeps, type FactorKind } from '../../sso/local/second-factors.ts';
 import { actorOf, type Person } from './caller.ts';
-import { emit } from './context.ts';
+import { emit, type AuthContext } from './context.ts';
 import { factorDeps } from './factor-deps.ts';
 import type { Call } from './gate.ts';
 import { requireProof, toldDevice } from './mfa-proof.ts';
@@ -43,6 +44,7 @@ export async function beginMfaAdd(request: BeginMfaAddRequest, { caller, context
   const kind = kindOf(request.kind, deps);
   const there = await listDevices(nameOf(caller), deps);
   if (there.length > 0) await requireProof(caller, request.proof, 'add a second factor', context, anyKind(deps));
+  else requireFreshSignIn(caller, context);
   const begun = await beginAddition(
     { user: nameOf(caller), kind, name: request.name, local: isLocal(caller), clusterName: context.clusterName },
     deps,
@@ -69,6 +71,19 @@ export async function removeMfaDevice(request: RemoveMfaDeviceRequest, { caller,
   await emit(context, auditEvent('T1007I', { ...toldDevice(device), ...actorOf(caller) }));
   return {};
 }
+
+// There is nothing to prove it by but the sign-in itself: a cookie or a certificate that was stolen later is not enough.
+function requireFreshSignIn({ certificate }: Person, context: Pick<AuthContext, 'clock'>): void {
+  const signedInMs = certificate.notBeforeMs + CERTIFICATE_BACKDATE_MS;
+  if (context.clock.now() - signedInMs <= FIRST_FACTOR_MS) return;
+  throw new LoginError(
+    'SIGN_IN_TOO_OLD',
+    'the first second factor is added within five minutes of signing in: sign out, sign in again, and add it then',
+  );
+}
+
+/** How long after signing in a person without any second factor may add the first. */
+const FIRST_FACTOR_MS = 5 * 60_000;
 
 function nameOf(caller: Person): string {
   return caller.certificate.identity.user;

@@ -273,6 +273,15 @@ test('a new sign-in at the provider ends the session that the browser had; the n
   assert.equal((await auth.events('T1017I')).at(-1)?.['reason'], 'another sign-in in the same browser');
 });
 
+test('a first second factor is added right after signing in; a session that is older can not be made at home in', async () => {
+  await removeUser('alice');
+  const { browser } = await signIn();
+  const begin = () => browser.call((client, options) => client.beginMfaAdd({ kind: 'otp', name: 'phone' }, options));
+  assert.match((await begin()).oneTimeCodeUri, /^otpauth:/);
+  auth.clock.offsetMs += 6 * 60_000;
+  assert.equal(await codeOf(begin()), 'SIGN_IN_TOO_OLD');
+});
+
 test('answers that nobody asked for are limited before anything of them is read', async () => {
   const strict = await TestAuth.start({
     more: ['  limits:', '    anonymous_rate_per_minute: 5', '    anonymous_burst: 5'],
