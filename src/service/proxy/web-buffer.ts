@@ -2,10 +2,7 @@ import type { ProxyLimits } from '../../config/schema.ts';
 import { LimitError } from '../../errors.ts';
 import { limitKey } from './client-address.ts';
 
-type BufferLimits = Pick<
-  ProxyLimits,
-  'maxWebBufferedBytes' | 'maxWebRequestBytes' | 'maxWebAnonymousRequestBytes'
->;
+type BufferLimits = Pick<ProxyLimits, 'maxWebBufferedBytes' | 'maxWebRequestBytes' | 'maxWebAnonymousRequestBytes'>;
 
 /**
  * Counts the bytes of requests that are not yet whole (max_web_buffered_bytes), as announced: who announces much and sends nothing holds it too. Any text can stand in a cookie, so one client has a share alone, and
