@@ -5,7 +5,7 @@ import { keepReading, type StreamState } from '../../parts/events/keep-reading.t
 import { log } from '../../parts/events/log-client.ts';
 import { type Bar, barsOf } from './chart.ts';
 import type { AuditRequest } from './filters.ts';
-import { EMPTY_TAIL, type Tail, type TailAction, tailReducer } from './tail.ts';
+import { EMPTY_TAIL, MOST_SHOWN, type Tail, type TailAction, tailReducer } from './tail.ts';
 
 /** The audit log as pages read it. */
 
@@ -137,16 +137,33 @@ export function useFollow(request: AuditRequest | undefined): Following {
       timer = undefined;
       act({ type: 'events', events: seen.splice(0) });
     };
+    const push = (lines: readonly string[]): void => {
+      seen.push(...lines.map(parseEvent));
+      if (lines.length > 0) timer ??= setTimeout(hand, HAND_OVER_MS);
+    };
     const filter = JSON.parse(key) as AuditRequest;
+    let lostMs: number | undefined;
+    // What was stored while the stream was away; the view tells by uid what it has already.
+    const catchUp = async (fromMs: number): Promise<void> => {
+      const from = new Date(Math.max(fromMs - LATE_MS, Date.parse(filter.from ?? '') || 0)).toISOString();
+      const missed = await log.searchAudit(
+        { ...filter, from, limit: MOST_SHOWN, descending: true },
+        { signal: ended.signal },
+      );
+      push(missed.events.toReversed());
+    };
     void keepReading((signal, onHeader) => log.followAudit({ filter }, { signal, onHeader }), ended.signal, {
       onState: (now, refused) => {
         setState(now);
         setError(refused ?? null);
+        if (now === 'lost') lostMs ??= Date.now();
+        if (now !== 'live' || lostMs === undefined) return;
+        const fromMs = lostMs;
+        lostMs = undefined;
+        // The next loss looks this far back again.
+        catchUp(fromMs).catch(() => (lostMs ??= fromMs));
       },
-      onMessage: ({ events }) => {
-        seen.push(...events.map(parseEvent));
-        if (events.length > 0) timer ??= setTimeout(hand, HAND_OVER_MS);
-      },
+      onMessage: ({ events }) => push(events),
     });
     return () => {
       ended.abort();
@@ -157,6 +174,8 @@ export function useFollow(request: AuditRequest | undefined): Following {
 }
 
 const HAND_OVER_MS = 100;
+/** Before a stream is found lost, and events that reach the log late. */
+const LATE_MS = 60_000;
 
 function count(pages: readonly { readonly events: readonly unknown[] }[]): number {
   return pages.reduce((sum, { events }) => sum + events.length, 0);
