@@ -31,7 +31,10 @@ export async function addUser(io: Io, globals: Globals, name: string, options: A
     };
     const reply = await connection.client.addUser({ json: JSON.stringify(user), ttlSeconds: options.ttl });
     const pins = await caPins(connection);
-    say(io, `User ${name} was created, with role ${options.roles.join(', ')}, but must set a password first.`);
+    say(
+      io,
+      `User ${name} was created, with ${options.roles.length === 1 ? 'role' : 'roles'} ${options.roles.join(', ')}, but must set a password first.`,
+    );
     sayLink(io, { link: reply.link, token: reply.inviteToken, expires: reply.expires, kind: 'invite', pins });
   });
 }

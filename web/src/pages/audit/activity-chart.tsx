@@ -31,7 +31,7 @@ export function ActivityChart(props: {
             ? 'Counting…'
             : bars.length === 0
               ? ''
-              : `${countWords(total)} events, ${countWords(refused)} refused or failed`}
+              : `${countWords(total)} ${total === 1 ? 'event' : 'events'}, ${countWords(refused)} refused or failed`}
         </Text>
         <Group gap="md">
           <Legend color="tessera-5" text="all" />

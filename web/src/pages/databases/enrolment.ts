@@ -160,9 +160,9 @@ function postgresParts(folder: string): readonly Preparation[] {
     },
     {
       title: 'Take it up',
-      note: 'ssl = on needs a restart; later changes a reload.',
+      note: 'A reload is enough, for ssl = on too. What was wrong stands in the log of PostgreSQL, which goes on without it.',
       kind: 'shell',
-      text: 'sudo systemctl restart postgresql',
+      text: 'sudo systemctl reload postgresql',
     },
   ];
 }

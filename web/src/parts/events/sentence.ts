@@ -102,7 +102,7 @@ const PATTERNS: ReadonlyMap<string, string> = new Map(
     'github.updated': '{user} changed the GitHub connector {name}',
     'github.deleted': '{user} removed the GitHub connector {name}',
     'auth_preference.update': '{user} changed the sign-in settings',
-    'join_token.create': '{user} made a join token for {roleList}[, good until {expires}]',
+    'join_token.create': '{user} made a join token for {joiners}[, good until {expires}]',
     'join_token.delete': '{user} removed a join token',
     TJ001I: '{node_name} joined as {role} service',
     TJ001W: 'A service[ called {node_name}] was not let join: {!why}',
@@ -140,12 +140,20 @@ const FIGURES: ReadonlyMap<string, (event: AuditEvent) => string> = new Map(
     },
     dataSize: ({ fields }) => bytesWords(numberAt(fields, 'data_size') ?? 0),
     roleList: ({ fields }) => listAt(fields, 'roles').join(', '),
+    joiners: ({ fields }) =>
+      listAt(fields, 'roles')
+        .map((role) => JOINERS.get(role.toLowerCase()) ?? role)
+        .join(', '),
     target: ({ fields }) => pairs(valueAt(fields, 'target')),
     holder: ({ fields }) => holder(valueAt(fields, 'identity')),
     route: ({ fields }) => route(valueAt(valueAt(fields, 'identity'), 'route_to_database')),
   } satisfies Record<string, (event: AuditEvent) => string>),
 );
 
+const JOINERS: ReadonlyMap<string, string> = new Map([
+  ['db', 'agents'],
+  ['proxy', 'proxies'],
+]);
 const UNFINISHED: ReadonlyMap<string, string> = new Map([
   ['skipped', 'was skipped, as an earlier one failed'],
   ['unanswered', 'was not answered before the session ended'],
