@@ -168,7 +168,7 @@ suite('accessibility', { skip: noBrowser }, () => {
       ['roles', /^shop-reader/, /roles\/shop-reader/],
       ['users', /alice/, /users\/alice/],
       ['connectors', /company/i, /connectors\/oidc\/company/],
-      ...(sessionId === '' ? [] : [['sessions?tab=past', /alice|bob/, /sessions\/[0-9a-f-]{36}/] as const]),
+      ...(sessionId === '' ? [] : [['sessions?tab=past', /\d\d:\d\d/, /sessions\/[0-9a-f-]{36}/] as const]),
     ] as const) {
       await visit(page, origin, { name: path, path });
       await tabTo(page, page.locator('#main').getByRole('link', { name }).first());
@@ -214,7 +214,12 @@ async function noFindings(page: Page, name: string): Promise<void> {
   for (const colorScheme of schemes) {
     await page.emulateMedia({ colorScheme });
     await settled(page);
-    const findings = await findingsOf(page);
+    let findings = await findingsOf(page);
+    // What was still fading in is looked at once more; what is wrong stays wrong.
+    if (findings.length > 0) {
+      await page.waitForTimeout(1000);
+      findings = await findingsOf(page);
+    }
     assert.deepEqual(findings, [], `${name}, ${colorScheme}`);
   }
 }

@@ -28,6 +28,7 @@ export function EditorView(props: EditorProps): ReactNode {
     () => [
       yaml(),
       CodeMirrorView.lineWrapping,
+      readable,
       CodeMirrorView.contentAttributes.of({ 'aria-label': label }),
       ...(completion === undefined ? [] : [autocompletion({ override: [completion] })]),
       ...(lint === undefined ? [] : [linter(lint, { delay: 500 }), lintGutter()]),
@@ -58,3 +59,6 @@ export function EditorView(props: EditorProps): ReactNode {
     />
   );
 }
+
+// The dark theme's own line numbers are too faint to read.
+const readable = CodeMirrorView.theme({ '&.cm-editor .cm-gutters': { color: 'var(--mantine-color-dimmed)' } });

@@ -49,7 +49,10 @@ function Connector({ kind, connector }: { readonly kind: ConnectorKind; readonly
         title={connector.name}
         description={
           <>
-            {protocolName(kind)} · <AnchorLink to="/connectors">All connectors</AnchorLink>
+            {protocolName(kind)} ·{' '}
+            <AnchorLink to="/connectors" underline="always">
+              All connectors
+            </AnchorLink>
           </>
         }
         actions={
