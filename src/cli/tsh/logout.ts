@@ -27,5 +27,12 @@ export function logout(
     store.forget(profile);
     say(io, `Signed out of ${profile.proxy} (${profile.user}).`);
   }
-  say(io, `Next: tsh login --proxy=${profiles[0]?.proxy ?? ''} --user=${profiles[0]?.user ?? ''}`);
+  const [first] = profiles;
+  if (first !== undefined) say(io, `Next: ${loginAgain(first)}`);
+}
+
+/** As the last time: at the provider, or by name. */
+function loginAgain({ proxy, user, auth }: Profile): string {
+  const way = auth === undefined || auth === 'local' ? `--user=${user}` : `--auth=${auth}`;
+  return `tsh login --proxy=${proxy} ${way}`;
 }

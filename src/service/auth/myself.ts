@@ -29,6 +29,7 @@ export async function getMyself(_request: GetMyselfRequest, { caller, context, w
     proxyPublicAddr: proxy?.public_addr ?? '',
     mysqlPublicAddr: proxy?.mysql_public_addr ?? '',
     caPins: [...context.authorities.hostPins()],
+    connector: caller.user.spec.created_by?.connector?.id ?? '',
   };
 }
 

@@ -4,6 +4,7 @@ import { IconDeviceMobile, IconFingerprint, IconPlus, IconTrash } from '@tabler/
 import { useState, type ReactNode } from 'react';
 import { AuthService, type MfaDevice } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { canUsePasskeys } from '../../api/passkey.ts';
+import { useSession } from '../../api/session.ts';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { Time } from '../../parts/time.tsx';
@@ -13,6 +14,7 @@ import { RemoveFactor } from './remove-factor.tsx';
 /** The person's second factors: what they have, add one, remove one. */
 export function Factors(): ReactNode {
   const list = useQuery(AuthService.method.listMfaDevices, {});
+  const atProvider = useSession().userKind === 'sso';
   // tsh opens this page with ?add=passkey, as only a browser can make one.
   const [adding, setAdding] = useState(wishedKind);
   const [removing, setRemoving] = useState<MfaDevice>();
@@ -36,15 +38,13 @@ export function Factors(): ReactNode {
         />
       ) : (
         <Stack gap="sm">
-          {list.isSuccess && devices.length === 1 && (
+          {list.isSuccess && devices.length === 1 && !atProvider && (
             <Alert color="yellow" title="You have only one" role="note">
               If it is lost, only an administrator can let you in again. Add a second one of another kind.
             </Alert>
           )}
           {list.isSuccess && devices.length === 0 ? (
-            <Text size="sm" c="dimmed">
-              You have none. Add a passkey or an authenticator app, so that a stolen password alone opens nothing.
-            </Text>
+            <None atProvider={atProvider} />
           ) : (
             <DeviceTable devices={devices} loading={list.isPending} onRemove={setRemoving} />
           )}
@@ -67,6 +67,16 @@ export function Factors(): ReactNode {
         />
       )}
     </Card>
+  );
+}
+
+function None({ atProvider }: { readonly atProvider: boolean }): ReactNode {
+  return (
+    <Text size="sm" c="dimmed">
+      {atProvider
+        ? 'You have none. Sign-in is the provider’s; add a passkey or an authenticator app for databases that ask for one each time.'
+        : 'You have none. Add a passkey or an authenticator app, so that a stolen password alone opens nothing.'}
+    </Text>
   );
 }
 

@@ -168,7 +168,7 @@ function Pick(props: {
 
 function SignIn({ target }: { readonly target: Target }): ReactNode {
   const session = useSession();
-  const local = session.userKind !== 'sso';
+  const { connector } = session;
   const [pin] = session.caPins;
   return (
     <details>
@@ -178,13 +178,17 @@ function SignIn({ target }: { readonly target: Target }): ReactNode {
         </Text>
       </summary>
       <Stack gap="xs" mt="xs">
-        <CopyLine label="tsh login" value={signInCommand(target, { local })} prompt />
+        <CopyLine label="tsh login" value={signInCommand(target, { connector })} prompt />
         {pin !== undefined && (
           <>
             <Text size="xs" c="dimmed">
               The first time on a computer, where the proxy shows a certificate that browsers do not know:
             </Text>
-            <CopyLine label="tsh login with the cluster’s pin" value={signInCommand(target, { local, pin })} prompt />
+            <CopyLine
+              label="tsh login with the cluster’s pin"
+              value={signInCommand(target, { connector, pin })}
+              prompt
+            />
           </>
         )}
       </Stack>

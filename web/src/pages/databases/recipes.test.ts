@@ -109,8 +109,8 @@ test('graphical programs and signing in', () => {
     ['Hostname: 127.0.0.1', 'Port: 15432', 'Username: reader', 'Default Schema: shop'],
   );
   assert.equal(
-    signInCommand(target, { local: true, pin: 'sha256:ab' }),
+    signInCommand(target, { connector: '', pin: 'sha256:ab' }),
     'tsh login --proxy=access.example.com:3080 --user=alice@example.com --ca-pin=sha256:ab',
   );
-  assert.equal(signInCommand(target, { local: false }), 'tsh login --proxy=access.example.com:3080');
+  assert.equal(signInCommand(target, { connector: 'corp' }), 'tsh login --proxy=access.example.com:3080 --auth=corp');
 });

@@ -28,12 +28,13 @@ export function hasListener(target: Target): boolean {
   return target.protocol !== 'mysql' || target.mysqlProxy !== '';
 }
 
-/** Signing in at a terminal; `pin` where the proxy's certificate is known to no browser. */
+/** Signing in at a terminal, at a provider where the person has a `connector` (else empty); `pin` where the proxy's certificate is known to no browser. */
 export function signInCommand(
   target: Target,
-  options: { readonly local: boolean; readonly pin?: string | undefined },
+  options: { readonly connector: string; readonly pin?: string | undefined },
 ): string {
-  const who = options.local ? [`--user=${shellQuote(target.person)}`] : [];
+  const { connector } = options;
+  const who = connector === '' ? [`--user=${shellQuote(target.person)}`] : [`--auth=${shellQuote(connector)}`];
   const pin = options.pin === undefined ? [] : [`--ca-pin=${options.pin}`];
   return ['tsh', 'login', `--proxy=${shellQuote(target.proxy)}`, ...who, ...pin].join(' ');
 }

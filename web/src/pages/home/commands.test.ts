@@ -3,10 +3,18 @@ import { test } from 'node:test';
 import { connectCommand, describeDatabase, loginCommand, shellWord } from './commands.ts';
 
 test('sign-in: the usual port goes without saying', () => {
-  assert.equal(loginCommand('access.example.com:443', 'alice'), 'tsh login --proxy=access.example.com --user=alice');
-  assert.equal(loginCommand('10.0.0.1:8443', 'al ice'), "tsh login --proxy=10.0.0.1:8443 --user='al ice'");
+  const alice = { user: 'alice', connector: '' };
   assert.equal(
-    loginCommand('access.example.com:443', 'alice', 'sha256:ab'),
+    loginCommand('access.example.com:443', { user: 'erin@example.com', connector: 'corp' }),
+    'tsh login --proxy=access.example.com --auth=corp',
+  );
+  assert.equal(loginCommand('access.example.com:443', alice), 'tsh login --proxy=access.example.com --user=alice');
+  assert.equal(
+    loginCommand('10.0.0.1:8443', { user: 'al ice', connector: '' }),
+    "tsh login --proxy=10.0.0.1:8443 --user='al ice'",
+  );
+  assert.equal(
+    loginCommand('access.example.com:443', alice, 'sha256:ab'),
     'tsh login --proxy=access.example.com --user=alice --ca-pin=sha256:ab',
   );
 });

@@ -1,9 +1,14 @@
 /** Commands of tsh as people paste them into a shell. */
 
-/** Signs in the terminal. `address` is the proxy's "host:port"; the port 443 needs no saying. `pin` where no public authority vouches for the proxy. */
-export function loginCommand(address: string, user: string, pin?: string): string {
+/** Signs in the terminal. `address` is the proxy's "host:port"; the port 443 needs no saying. `pin` where no public authority vouches for the proxy. Who signs in at a provider is asked for no name here. */
+export function loginCommand(
+  address: string,
+  who: { readonly user: string; readonly connector: string },
+  pin?: string,
+): string {
   const known = pin === undefined ? '' : ` --ca-pin=${shellWord(pin)}`;
-  return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} --user=${shellWord(user)}${known}`;
+  const way = who.connector === '' ? `--user=${shellWord(who.user)}` : `--auth=${shellWord(who.connector)}`;
+  return `tsh login --proxy=${shellWord(address.replace(/:443$/, ''))} ${way}${known}`;
 }
 
 /** Connects with the database's own client. A user or name is said only where the roles leave a choice that tsh could not make by itself; in capitals where the person must fill it in. */

@@ -31,7 +31,7 @@ export function YourDatabases({ session }: { readonly session: Session }): React
         <CopyLine
           prompt
           label="Command that signs in your terminal"
-          value={loginCommand(session.proxyPublicAddr, session.user)}
+          value={loginCommand(session.proxyPublicAddr, session)}
         />
         {pin !== undefined && (
           <>
@@ -41,7 +41,7 @@ export function YourDatabases({ session }: { readonly session: Session }): React
             <CopyLine
               prompt
               label="The same with the cluster’s pin"
-              value={loginCommand(session.proxyPublicAddr, session.user, pin)}
+              value={loginCommand(session.proxyPublicAddr, session, pin)}
             />
           </>
         )}
