@@ -1,11 +1,11 @@
 import { engineOf } from '../../engine/registry.ts';
 import type { Database, DatabaseServer } from '../../resource/resource.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { TesseraError } from '../../errors.ts';
 import type { Announcement } from '../../tunnel/tunnel.ts';
 import type { Health } from './health.ts';
 import type { ServedDatabase } from './databases.ts';
+import { ToldAgain } from './told-again.ts';
 
 /** What one heartbeat says; the caller sends it (Heartbeat) and returns when Auth wants the next. */
 export type HeartbeatMessage = { readonly servers: readonly DatabaseServer[]; readonly removed: readonly string[] };
@@ -24,24 +24,28 @@ export type HeartbeatOptions = {
 /** Tells Auth again and again what this agent serves and how it is; soon after each change too. Presence is for lists: routing does not wait for it. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  #timer: Timer | undefined;
-  #dueMs = Number.POSITIVE_INFINITY;
+  readonly #telling: ToldAgain;
   #told = new Set<string>();
-  #sending = false;
-  #again = false;
-  #closed = false;
-  #failures = 0;
   /** When Auth last took one, by `clock.monotonic()`. */
   lastSuccessMs: number | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    const { clock, random, log } = options;
+    this.#telling = new ToldAgain({
+      tell: () => this.#beat(),
+      changeDelayMs: () => (this.lastSuccessMs === undefined && this.#telling.failures === 0 ? 0 : changeDelayMs),
+      retryMs,
+      maxRetryMs,
+      onFailure: (reason) => log.warn({ reason }, 'the auth service did not take the heartbeat; trying again'),
+      clock,
+      random,
+    });
   }
 
   /** Something changed: tell soon, several changes together; at once when Auth was told nothing yet. */
   changed(): void {
-    if (this.#sending) this.#again = true;
-    else this.#schedule(this.lastSuccessMs === undefined && this.#failures === 0 ? 0 : changeDelayMs);
+    this.#telling.changed();
   }
 
   /** Auth was told that this agent serves the database, so it gives credentials for it. */
@@ -57,46 +61,20 @@ export class Heartbeat {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#telling.close();
   }
 
-  #schedule(delayMs: number): void {
-    if (this.#closed) return;
-    const { clock } = this.#options;
-    const dueMs = clock.monotonic() + delayMs;
-    if (this.#timer !== undefined && dueMs >= this.#dueMs) return;
-    this.#timer?.cancel();
-    this.#dueMs = dueMs;
-    this.#timer = clock.after(delayMs, () => void this.#beat(), { background: true });
-  }
-
-  async #beat(): Promise<void> {
-    this.#timer = undefined;
-    this.#sending = true;
-    const { send, servers, log, random, clock } = this.#options;
-    let delayMs: number;
-    try {
-      const list = servers();
-      const names = new Set(list.map((server) => server.spec.database.metadata.name));
-      const removed = [...this.#told].filter((name) => !names.has(name));
-      const { nextSeconds } = await send({ servers: list, removed });
-      const isNew = [...names].some((name) => !this.#told.has(name));
-      this.#told = names;
-      if (isNew) this.#options.onKnown?.();
-      this.#failures = 0;
-      this.lastSuccessMs = clock.monotonic();
-      delayMs = Math.min(Math.max(nextSeconds * 1000, minIntervalMs), maxIntervalMs) * (0.9 + 0.2 * random());
-    } catch (error) {
-      this.#failures += 1;
-      const reason = error instanceof TesseraError ? error.message : 'the call failed';
-      log.warn({ reason }, 'the auth service did not take the heartbeat; trying again');
-      delayMs = Math.min(retryMs * 2 ** Math.min(this.#failures - 1, 6), maxRetryMs) * (0.5 + random() / 2);
-    }
-    this.#sending = false;
-    if (this.#again) delayMs = Math.min(delayMs, changeDelayMs);
-    this.#again = false;
-    this.#schedule(delayMs);
+  async #beat(): Promise<number> {
+    const { send, servers, random, clock } = this.#options;
+    const list = servers();
+    const names = new Set(list.map((server) => server.spec.database.metadata.name));
+    const removed = [...this.#told].filter((name) => !names.has(name));
+    const { nextSeconds } = await send({ servers: list, removed });
+    const isNew = [...names].some((name) => !this.#told.has(name));
+    this.#told = names;
+    if (isNew) this.#options.onKnown?.();
+    this.lastSuccessMs = clock.monotonic();
+    return Math.min(Math.max(nextSeconds * 1000, minIntervalMs), maxIntervalMs) * (0.9 + 0.2 * random());
   }
 }
 

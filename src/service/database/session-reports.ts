@@ -1,10 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { LiveSessionSchema, ReportSessionsRequestSchema } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import type { AdmittedSession } from '../../engine/engine.ts';
-import { TesseraError } from '../../errors.ts';
 import type { VerifiedOpening } from '../../pki/opening.ts';
-import type { Clock, Timer } from '../../telemetry/clock.ts';
+import type { Clock } from '../../telemetry/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { ToldAgain } from './told-again.ts';
 
 /** One session of this agent as it goes on. */
 export type LiveSession = AdmittedSession & { readonly opening: VerifiedOpening };
@@ -30,70 +30,48 @@ export type SessionReportsOptions = {
  */
 export class SessionReports {
   readonly #options: SessionReportsOptions;
-  #timer: Timer | undefined;
-  #dueMs = Number.POSITIVE_INFINITY;
+  readonly #telling: ToldAgain;
   #lastMs = Number.NEGATIVE_INFINITY;
   #picture = 0n;
-  #sending = false;
-  #again = false;
   /** Auth knows that there are none: nothing is said until one begins. */
   #toldNone = true;
-  #failures = 0;
-  #closed = false;
 
   constructor(options: SessionReportsOptions) {
     this.#options = options;
+    const { clock, random, log } = options;
+    this.#telling = new ToldAgain({
+      tell: () => this.#report(),
+      changeDelayMs: () =>
+        Math.max(changeDelayMs, this.#lastMs + minIntervalMs - clock.monotonic(), options.sessions().size),
+      retryMs: 2 * minIntervalMs,
+      maxRetryMs: maxIntervalMs,
+      onFailure: (reason) =>
+        log.debug({ reason }, 'the auth service did not take the list of live sessions; trying again'),
+      clock,
+      random,
+    });
   }
 
   /** A session began or ended: tell soon, several together; with very many sessions later, so that their number does not become the load. */
   changed(): void {
-    if (this.#sending) {
-      this.#again = true;
-      return;
-    }
-    const { clock, sessions } = this.#options;
-    const rest = this.#lastMs + minIntervalMs - clock.monotonic();
-    this.#schedule(Math.max(changeDelayMs, rest, sessions().size));
+    this.#telling.changed();
   }
 
   close(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#telling.close();
   }
 
-  #schedule(delayMs: number): void {
-    if (this.#closed) return;
-    const { clock } = this.#options;
-    const dueMs = clock.monotonic() + delayMs;
-    if (this.#timer !== undefined && dueMs >= this.#dueMs) return;
-    this.#timer?.cancel();
-    this.#dueMs = dueMs;
-    this.#timer = clock.after(delayMs, () => void this.#report(), { background: true });
+  #report(): Promise<number> | undefined {
+    const live = [...this.#options.sessions()];
+    if (live.length === 0 && this.#toldNone) return undefined;
+    this.#lastMs = this.#options.clock.monotonic();
+    return this.#tell(live);
   }
 
-  async #report(): Promise<void> {
-    this.#timer = undefined;
-    const { sessions, clock, log, random } = this.#options;
-    const live = [...sessions()];
-    if (live.length === 0 && this.#toldNone) return;
-    this.#sending = true;
-    this.#again = false;
-    this.#lastMs = clock.monotonic();
-    let delayMs: number;
-    try {
-      const nextMs = await this.#send(live);
-      this.#toldNone = live.length === 0;
-      this.#failures = 0;
-      delayMs = Math.min(Math.max(nextMs, minIntervalMs), maxIntervalMs);
-    } catch (error) {
-      this.#failures += 1;
-      const reason = error instanceof TesseraError ? error.message : 'the call failed';
-      log.debug({ reason }, 'the auth service did not take the list of live sessions; trying again');
-      delayMs = Math.min(minIntervalMs * 2 ** this.#failures, maxIntervalMs) * (0.5 + random() / 2);
-    }
-    this.#sending = false;
-    this.#schedule(delayMs);
-    if (this.#again) this.changed();
+  async #tell(live: readonly LiveSession[]): Promise<number> {
+    const nextMs = await this.#send(live);
+    this.#toldNone = live.length === 0;
+    return Math.min(Math.max(nextMs, minIntervalMs), maxIntervalMs);
   }
 
   async #send(live: readonly LiveSession[]): Promise<number> {
