@@ -167,7 +167,7 @@ function sayLink(
   if (of.link === '') tell(io, 'No proxy is up: put its public address in place of <proxy>.');
   say(
     io,
-    `Next, on that person's machine:\n\n  tsh invite '${link}'${of.pins.map((pin) => ` --ca-pin=${pin}`).join('')}`,
+    `Next, in that person's browser, or on their machine:\n\n  tsh invite '${link}'${of.pins.map((pin) => ` --ca-pin=${pin}`).join('')}`,
   );
 }
 
