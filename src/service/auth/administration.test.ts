@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { Code, ConnectError, type Client } from '@connectrpc/connect';
 import { type AuthService, PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { PERMISSIONS } from '../../rpc/permissions.ts';
-import { newKeys, TestAuth } from './auth.fixture.ts';
+import { newKeys, refusal, TestAuth } from './auth.fixture.ts';
 
 /** Administration: who may, and that the records keep their rules. */
 
@@ -24,16 +24,6 @@ before(async () => {
   service = (await auth.join('database')).connection.client;
 });
 after(() => auth.stop());
-
-async function refusal(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return error;
-  }
-  assert.fail('the call was not refused');
-}
 
 const role = (name: string) =>
   JSON.stringify({ kind: 'role', version: 'v8', metadata: { name }, spec: { options: {}, allow: {}, deny: {} } });

@@ -1,12 +1,15 @@
+import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConnectError } from '@connectrpc/connect';
 import { Secret, TOTP } from 'otpauth';
 import { parseConfig } from '../../config/parse.ts';
 import { generateKeyPair } from '../../pki/keys.ts';
 import { connectAuth, type AuthConnection } from '../../rpc/client.ts';
 import type { ClientIdentity } from '../../rpc/dial.ts';
+import { fromConnectError } from '../../rpc/errors.ts';
 import { systemClock, type Clock } from '../../telemetry/clock.ts';
 import { createInstruments } from '../../telemetry/instruments.ts';
 import { silentLog } from '../../telemetry/log.ts';
@@ -40,6 +43,28 @@ export type Keys = { readonly privateKey: string; readonly publicKey: Uint8Array
 export function newKeys(): Keys {
   const pair = generateKeyPair();
   return { privateKey: pair.privateKeyPem, publicKey: new Uint8Array(pair.publicKeyDer) };
+}
+
+/** The stable code of a call's refusal; `OK` when the call was not refused. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+  } catch (error) {
+    assert.ok(error instanceof ConnectError, String(error));
+    return fromConnectError(error).code;
+  }
+  return 'OK';
+}
+
+/** The refusal of a call that must be refused. */
+export async function refusal(call: Promise<unknown>): Promise<ConnectError> {
+  try {
+    await call;
+  } catch (error) {
+    assert.ok(error instanceof ConnectError, String(error));
+    return error;
+  }
+  assert.fail('the call was not refused');
 }
 
 /** What a person has after an invitation. */

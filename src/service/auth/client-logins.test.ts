@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { ConnectError, type CallOptions } from '@connectrpc/connect';
+import type { CallOptions } from '@connectrpc/connect';
 import {
   ClientLoginPurpose,
   PollClientLoginResponse_State as PollState,
@@ -9,8 +9,7 @@ import {
 import { defaultAuthLimits } from '../../config/defaults.ts';
 import { TrustedAuthorities } from '../../pki/trust.ts';
 import { verifyUserCertificate } from '../../pki/verify.ts';
-import { fromConnectError } from '../../rpc/errors.ts';
-import { derOf, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { codeOf, derOf, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { TestClient } from './client-login.fixture.ts';
 import { MAX_CODE_GUESSES } from './code-guesses.ts';
 import { announce, ORIGIN, TestBrowser } from './web.fixture.ts';
@@ -31,16 +30,6 @@ before(async () => {
 });
 beforeEach(() => announce(proxy));
 after(() => auth.stop());
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return fromConnectError(error).code;
-  }
-  return 'OK';
-}
 
 async function signedIn(user = alice): Promise<TestBrowser> {
   const browser = new TestBrowser(proxy);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import { TrustedAuthorities } from '../../pki/trust.ts';
 import { verifyUserCertificate } from '../../pki/verify.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
-import { derOf, newKeys, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { derOf, newKeys, refusal, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 
 /** Sign-in, invitations, route certificates, lists: whole flows against a real service, and what a person must not get. */
@@ -25,16 +25,6 @@ before(async () => {
 // Sign-ins move the clock, which ends an agent's presence.
 beforeEach(() => auth.serve(agent, [{ name: 'orders', labels: { env: 'dev' } }]));
 after(() => auth.stop());
-
-async function refusal(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return error;
-  }
-  assert.fail('the call was not refused');
-}
 
 test('from the invitation to a route certificate', async () => {
   const identity = await auth.signIn(alice);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { Code, ConnectError } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import { PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { signOpening, type SessionOpening } from '../../pki/opening.ts';
-import { derOf, newKeys, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { derOf, newKeys, refusal, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 
 /** What proxies and agents get from Auth, and what one that was taken over must not get. */
 
@@ -35,16 +35,6 @@ beforeEach(async () => {
   route = { certificate, privateKey: keys.privateKey };
 });
 after(() => auth.stop());
-
-async function refusal(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return error;
-  }
-  assert.fail('the call was not refused');
-}
 
 function opening(change: Partial<SessionOpening> = {}, signer: TestHost = proxy): Uint8Array<ArrayBuffer> {
   const content: SessionOpening = {

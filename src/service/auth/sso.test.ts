@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { ConnectError } from '@connectrpc/connect';
 import { GetSsoTestResponse_State as State, PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { OIDC_CLIENT, OidcBrowser, startOidc, type OidcServer } from '../../../test/servers/oidc.ts';
-import { fromConnectError } from '../../rpc/errors.ts';
 import { GithubStandIn } from '../../sso/github/stand-in.fixture.ts';
-import { TestAuth, type TestHost } from './auth.fixture.ts';
+import { codeOf, TestAuth, type TestHost } from './auth.fixture.ts';
 import { TestClient } from './client-login.fixture.ts';
 import { announce, ORIGIN, TestBrowser } from './web.fixture.ts';
 
@@ -134,16 +132,6 @@ async function signIn(of: Parameters<typeof atProvider>[0] = {}) {
   const answer = await finish(brought);
   brought.browser.cookie = answer.sessionToken;
   return { ...brought, answer };
-}
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return fromConnectError(error).code;
-  }
-  return 'OK';
 }
 
 async function lastRefusal(): Promise<Record<string, unknown>> {

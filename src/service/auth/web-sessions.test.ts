@@ -4,8 +4,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { defaultAuthLimits } from '../../config/defaults.ts';
 import type { AuthConnection } from '../../rpc/client.ts';
-import { fromConnectError } from '../../rpc/errors.ts';
-import { TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { codeOf, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { announce, TestBrowser } from './web.fixture.ts';
 
 /** Browsers' sessions: whose they are, what ends them, and what nobody gets by lying about being a browser. */
@@ -25,16 +24,6 @@ beforeEach(() => announce(proxy));
 after(() => auth.stop());
 
 type CallArguments = Parameters<Parameters<TestBrowser['call']>[0]>;
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return fromConnectError(error).code;
-  }
-  return 'OK';
-}
 
 async function signedIn(address?: string): Promise<TestBrowser> {
   const browser = new TestBrowser(proxy, address);

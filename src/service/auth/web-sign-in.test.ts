@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, mock, test } from 'node:test';
-import { ConnectError } from '@connectrpc/connect';
 import { PutResourceRequest_Mode } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { fromConnectError } from '../../rpc/errors.ts';
 import { Passwords } from '../../sso/local/password.ts';
-import { newKeys, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { codeOf, newKeys, refusal, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { announce, TestBrowser } from './web.fixture.ts';
 
 /** Local users at the sign-in page: the two steps, passkeys, what a stranger learns, and how often one may guess. */
@@ -20,20 +19,6 @@ before(async () => {
 });
 beforeEach(() => announce(proxy));
 after(() => auth.stop());
-
-async function refused(call: Promise<unknown>): Promise<{ readonly code: string; readonly words: string }> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return { code: fromConnectError(error).code, words: error.rawMessage };
-  }
-  return { code: 'OK', words: '' };
-}
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  return (await refused(call)).code;
-}
 
 /** Changes the cluster's sign-in settings for one test. */
 async function withPreference(change: object, run: () => Promise<void>): Promise<void> {
@@ -151,8 +136,8 @@ test('a stranger learns nothing: unknown users cost the same hashes and get the 
   const counts: number[] = [];
   for (const user of ['alice', 'nobody', 'also-nobody', '', '../../x']) {
     hashes.mock.resetCalls();
-    const { code, words } = await refused(browser.begin(user, 'a wrong password'));
-    answers.push(`${code} ${words}`);
+    const error = await refusal(browser.begin(user, 'a wrong password'));
+    answers.push(`${fromConnectError(error).code} ${error.rawMessage}`);
     counts.push(hashes.mock.callCount());
   }
   hashes.mock.restore();
@@ -272,8 +257,8 @@ test('a locked person is told so, with the right password and factor only', asyn
   });
   await auth.admin.client.putResource({ json, mode: PutResourceRequest_Mode.CREATE });
   const browser = new TestBrowser(proxy);
-  assert.doesNotMatch((await refused(browser.begin('locked', 'a wrong password'))).words, /ask the desk/);
-  assert.match((await refused(browser.signIn(auth, user))).words, /ask the desk/);
+  assert.doesNotMatch((await refusal(browser.begin('locked', 'a wrong password'))).rawMessage, /ask the desk/);
+  assert.match((await refusal(browser.signIn(auth, user))).rawMessage, /ask the desk/);
   assert.equal(browser.cookie, '');
 });
 
