@@ -39,7 +39,7 @@ suite('accessibility', { skip: noBrowser }, () => {
     page = browser.page;
     await page.emulateMedia({ reducedMotion: 'reduce' });
     const login = startTshLogin(showcase.cluster, 'waits', ['--browser=none']);
-    login.ended.catch(() => undefined);
+    owned.defer(() => login.stop());
     confirmation = new URL(await login.link()).pathname.replace(/^.*\//, '');
   });
   after(() => owned.disposeAsync());
@@ -184,8 +184,7 @@ suite('accessibility', { skip: noBrowser }, () => {
     await page.evaluate('document.activeElement.blur()');
     await tabTo(page, page.getByRole('button', { name: /account and sign out/ }));
     await page.keyboard.press('Enter');
-    await page.getByRole('menuitem').first().waitFor();
-    await page.keyboard.press('ArrowDown');
+    await tabTo(page, page.getByRole('menuitem', { name: 'Account' }), 'ArrowDown');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/account/);
     await tabTo(page, page.locator('#main').getByRole('button', { name: 'Sign out', exact: true }));
@@ -244,12 +243,12 @@ async function findingsOf(page: Page): Promise<readonly string[]> {
     );
 }
 
-/** Tab after Tab from where the focus is. */
-async function tabTo(page: Page, target: Locator): Promise<void> {
+/** Tab after Tab from where the focus is, or another key. */
+async function tabTo(page: Page, target: Locator, key = 'Tab'): Promise<void> {
   await target.waitFor();
   for (let step = 0; step < MOST_TABS; step += 1) {
     if ((await target.and(page.locator(':focus')).count()) > 0) return;
-    await page.keyboard.press('Tab');
+    await page.keyboard.press(key);
   }
   assert.fail(`not reached with ${MOST_TABS} Tabs: ${String(target)}`);
 }

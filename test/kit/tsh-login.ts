@@ -12,6 +12,8 @@ export type TshLogin = {
   /** The code to type elsewhere, as it is printed. */
   userCode(): Promise<string>;
   readonly ended: Promise<Output>;
+  /** For a sign-in that nobody answers. */
+  stop(): void;
 };
 
 /** Begins it in a home folder called by `name`. It ends by itself, or after two minutes by force. */
@@ -58,6 +60,7 @@ export function startTshLogin(cluster: Cluster, name: string, flags: readonly st
     link: () => printed(/https?:\/\/\S+(?=\s)/),
     userCode: () => printed(/\b[A-Z]{4}-[A-Z]{4}\b/),
     ended,
+    stop: () => void child.kill('SIGKILL'),
   };
 }
 

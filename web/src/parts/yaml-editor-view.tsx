@@ -60,5 +60,9 @@ export function EditorView(props: EditorProps): ReactNode {
   );
 }
 
-// The dark theme's own line numbers are too faint to read.
-const readable = CodeMirrorView.theme({ '&.cm-editor .cm-gutters': { color: 'var(--mantine-color-dimmed)' } });
+// The dark theme's own line numbers and keys are too faint on its background.
+const surface = 'light-dark(var(--mantine-color-white), var(--mantine-color-dark-8))';
+const readable = CodeMirrorView.theme({
+  '&.cm-editor': { backgroundColor: surface },
+  '&.cm-editor .cm-gutters': { backgroundColor: surface, color: 'var(--mantine-color-dimmed)' },
+});
