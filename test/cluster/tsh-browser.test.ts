@@ -10,6 +10,7 @@ import { runCommand, runOk, type Output } from '../kit/command.ts';
 import { invitationLink } from '../kit/invitation.ts';
 import { startService, top, type ServiceProcess } from '../kit/service-process.ts';
 import { WebClient, type WebAnswer } from '../kit/web-client.ts';
+import { webClusterConfig } from '../kit/web-cluster-config.ts';
 import { freePort } from '../servers/postgres.ts';
 
 suite('tsh login by way of a browser', () => {
@@ -25,7 +26,7 @@ suite('tsh login by way of a browser', () => {
   before(async () => {
     const diagnostics = `127.0.0.1:${await freePort()}`;
     port = await freePort();
-    service = startService('web', folder, configText(folder, await freePort(), port, diagnostics), diagnostics);
+    service = startService('web', folder, webClusterConfig(folder, await freePort(), port, diagnostics), diagnostics);
     await service.ready();
     web = new WebClient(port);
     writeFileSync(browser, `#!/bin/sh\nprintf '%s' "$1" > '${told}.new' && mv '${told}.new' '${told}'\n`, {
@@ -152,22 +153,4 @@ function program(name: string): string[] {
 function jsonOf<T>(answer: WebAnswer): T {
   assert.equal(answer.status, 200, answer.body.toString());
   return JSON.parse(answer.body.toString()) as T;
-}
-
-function configText(folder: string, auth: number, proxy: number, diagnostics: string): string {
-  return `version: v1
-tessera:
-  nodename: web
-  data_dir: ${join(folder, 'data')}
-  diag_addr: ${diagnostics}
-  log: {level: trace, format: json}
-auth_service:
-  enabled: yes
-  cluster_name: web
-  listen_addr: 127.0.0.1:${auth}
-proxy_service:
-  enabled: yes
-  listen_addr: 127.0.0.1:${proxy}
-  public_addr: localhost:${proxy}
-`;
 }

@@ -11,6 +11,7 @@ import { dialRaw, secure } from '../kit/gateway.ts';
 import { invitationLink } from '../kit/invitation.ts';
 import { startService, top, type ServiceProcess } from '../kit/service-process.ts';
 import { answerOf, rawHttp, rpcPath, WebClient, type WebAnswer } from '../kit/web-client.ts';
+import { webClusterConfig } from '../kit/web-cluster-config.ts';
 import { freePort } from '../servers/postgres.ts';
 
 const PASSWORD = 'correct horse web battery';
@@ -29,7 +30,7 @@ suite('attacks on the web end', () => {
   before(async () => {
     const diagnostics = `127.0.0.1:${await freePort()}`;
     port = await freePort();
-    service = startService('web', folder, configText(folder, await freePort(), port, diagnostics), diagnostics);
+    service = startService('web', folder, webClusterConfig(folder, await freePort(), port, diagnostics), diagnostics);
     await service.ready();
     web = new WebClient(port);
     const link = await invitationLink({ tessera }, 'alice', ['--roles=access']);
@@ -252,22 +253,4 @@ suite('attacks on the web end', () => {
 function jsonOf(answer: WebAnswer): unknown {
   assert.equal(answer.status, 200, answer.body.toString());
   return JSON.parse(answer.body.toString());
-}
-
-function configText(folder: string, auth: number, proxy: number, diagnostics: string): string {
-  return `version: v1
-tessera:
-  nodename: web
-  data_dir: ${join(folder, 'data')}
-  diag_addr: ${diagnostics}
-  log: {level: trace, format: json}
-auth_service:
-  enabled: yes
-  cluster_name: web
-  listen_addr: 127.0.0.1:${auth}
-proxy_service:
-  enabled: yes
-  listen_addr: 127.0.0.1:${proxy}
-  public_addr: localhost:${proxy}
-`;
 }
