@@ -1,17 +1,13 @@
-import { Button } from '@mantine/core';
-import { IconTrash } from '@tabler/icons-react';
-import { useNavigate, useParams } from '@tanstack/react-router';
+import { useParams } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { NotFound } from '../../app/outcomes.tsx';
 import { useMay } from '../../api/session.ts';
-import { ErrorState } from '../../parts/error-state.tsx';
 import { AnchorLink } from '../../parts/links.tsx';
-import { PageHeader } from '../../parts/page-header.tsx';
-import { DeleteDialog } from '../../parts/resources/delete-dialog.tsx';
+import { DeletableHeader } from '../../parts/resources/deletable-header.tsx';
 import type { Item } from '../../parts/resources/item.ts';
+import { NotLoaded } from '../../parts/resources/not-loaded.tsx';
 import { ResourceEditor } from '../../parts/resources/resource-editor.tsx';
 import { useResource } from '../../parts/resources/use-resources.ts';
-import { PageSkeleton } from '../../parts/skeletons.tsx';
 import { Beside, SECRETS_HINT } from './beside.tsx';
 import { isConnectorKind, protocolName, type ConnectorKind } from './connector.ts';
 import { SCHEMAS } from './schemas.ts';
@@ -23,30 +19,20 @@ export function Page(): ReactNode {
 }
 
 function Loaded({ kind, name }: { readonly kind: ConnectorKind; readonly name: string }): ReactNode {
-  const { item, isPending, error, retry } = useResource(kind, name);
+  const answer = useResource(kind, name);
+  const { item } = answer;
   if (item !== undefined) return <Connector kind={kind} connector={item} />;
-  return (
-    <>
-      <PageHeader title={name} description={<AnchorLink to="/connectors">All connectors</AnchorLink>} />
-      {isPending ? (
-        <PageSkeleton />
-      ) : (
-        <ErrorState error={error} what="The connector could not be loaded" onRetry={retry} />
-      )}
-    </>
-  );
+  return <NotLoaded name={name} noun="connector" all="/connectors" answer={answer} />;
 }
 
 function Connector({ kind, connector }: { readonly kind: ConnectorKind; readonly connector: Item }): ReactNode {
   const may = useMay();
-  const navigate = useNavigate();
   const [draft, setDraft] = useState<string | undefined>(connector.json);
-  const [removing, setRemoving] = useState(false);
   const mayWrite = may('auth_connector', 'update');
   return (
     <>
-      <PageHeader
-        title={connector.name}
+      <DeletableHeader
+        item={connector}
         description={
           <>
             {protocolName(kind)} ·{' '}
@@ -55,17 +41,10 @@ function Connector({ kind, connector }: { readonly kind: ConnectorKind; readonly
             </AnchorLink>
           </>
         }
-        actions={
-          may('auth_connector', 'delete') && (
-            <Button
-              variant="default"
-              leftSection={<IconTrash size={16} aria-hidden />}
-              onClick={() => setRemoving(true)}
-            >
-              Delete
-            </Button>
-          )
-        }
+        mayDelete={may('auth_connector', 'delete')}
+        noun="connector"
+        text="Nobody can sign in by it any more, and its secrets are gone. Who is signed in stays so until their certificate ends: use a lock when it must be now."
+        all="/connectors"
       />
       <Beside kind={kind} stored draft={mayWrite ? draft : connector.json}>
         <ResourceEditor
@@ -78,13 +57,6 @@ function Connector({ kind, connector }: { readonly kind: ConnectorKind; readonly
           onDraft={setDraft}
         />
       </Beside>
-      <DeleteDialog
-        item={removing ? connector : undefined}
-        title={`Delete the connector ${connector.name}?`}
-        text="Nobody can sign in by it any more, and its secrets are gone. Who is signed in stays so until their certificate ends: use a lock when it must be now."
-        onClose={() => setRemoving(false)}
-        onDeleted={() => void navigate({ to: '/connectors' })}
-      />
     </>
   );
 }

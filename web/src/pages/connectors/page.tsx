@@ -1,6 +1,6 @@
-import { Button, Card, Menu, Table, Text } from '@mantine/core';
-import { IconChevronDown, IconPlugConnected, IconPlus } from '@tabler/icons-react';
-import { useLocation, useNavigate } from '@tanstack/react-router';
+import { Card, Table } from '@mantine/core';
+import { IconPlugConnected } from '@tabler/icons-react';
+import { useLocation } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { EmptyState } from '../../parts/empty-state.tsx';
@@ -9,6 +9,7 @@ import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { AnchorLink } from '../../parts/links.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
 import type { Item } from '../../parts/resources/item.ts';
+import { NewFromTemplate } from '../../parts/resources/new-from-template.tsx';
 import { useResources } from '../../parts/resources/use-resources.ts';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { displayName, issuerOf, protocolName, rolesOf } from './connector.ts';
@@ -115,29 +116,5 @@ function Row({ item }: { readonly item: Item }): ReactNode {
 }
 
 function NewMenu(): ReactNode {
-  const navigate = useNavigate();
-  return (
-    <Menu position="bottom-end" width={340}>
-      <Menu.Target>
-        <Button
-          leftSection={<IconPlus size={16} aria-hidden />}
-          rightSection={<IconChevronDown size={14} aria-hidden />}
-        >
-          New connector
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {TEMPLATES.map(({ id, title, text }) => (
-          <Menu.Item key={id} onClick={() => void navigate({ to: '/connectors', search: { new: id } })}>
-            <Text size="sm" fw={500}>
-              {title}
-            </Text>
-            <Text size="xs" c="dimmed">
-              {text}
-            </Text>
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
-  );
+  return <NewFromTemplate label="New connector" to="/connectors" templates={TEMPLATES} width={340} />;
 }

@@ -1,16 +1,15 @@
 import { Badge, Button, Card, Group, Table, Text } from '@mantine/core';
 import { useQuery } from '@connectrpc/connect-query';
-import { IconLock, IconPlus } from '@tabler/icons-react';
+import { IconLock } from '@tabler/icons-react';
 import { useMemo, useState, type ReactNode } from 'react';
 import { AuthService } from '../../../../gen/tessera/auth/v1/auth_pb.ts';
 import { useMay } from '../../api/session.ts';
 import { EmptyState } from '../../parts/empty-state.tsx';
-import { ErrorState } from '../../parts/error-state.tsx';
 import { parseEvent, textAt } from '../../parts/events/event.ts';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
-import { PageHeader } from '../../parts/page-header.tsx';
 import { DeleteDialog } from '../../parts/resources/delete-dialog.tsx';
 import type { Item } from '../../parts/resources/item.ts';
+import { ListFrame } from '../../parts/resources/list-frame.tsx';
 import { useResources } from '../../parts/resources/use-resources.ts';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { Time, useNow } from '../../parts/time.tsx';
@@ -20,26 +19,21 @@ import { NewLockDialog } from './new-lock-dialog.tsx';
 /** Stop a person, role or machine now. */
 export function Page(): ReactNode {
   const may = useMay();
-  const { items, isPending, error, retry } = useResources('lock');
+  const list = useResources('lock');
+  const { items, isPending } = list;
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Item>();
-  const mayCreate = may('lock', 'create');
   return (
     <>
-      <PageHeader
+      <ListFrame
         title="Locks"
         description="A lock ends sessions within a second and refuses new ones, until it ends or is removed"
-        actions={
-          mayCreate && (
-            <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
-              New lock
-            </Button>
-          )
-        }
-      />
-      {error !== null && items.length === 0 ? (
-        <ErrorState error={error} what="The locks could not be loaded" onRetry={retry} />
-      ) : (
+        noun="locks"
+        list={list}
+        mayAdd={may('lock', 'create')}
+        add="New lock"
+        onAdd={() => setAdding(true)}
+      >
         <Card withBorder padding={0}>
           {!isPending && items.length === 0 ? (
             <EmptyState
@@ -51,7 +45,7 @@ export function Page(): ReactNode {
             <LockTable locks={items} isPending={isPending} onRemove={may('lock', 'delete') ? setRemoving : undefined} />
           )}
         </Card>
-      )}
+      </ListFrame>
       <NewLockDialog opened={adding} onClose={() => setAdding(false)} />
       <DeleteDialog
         item={removing}

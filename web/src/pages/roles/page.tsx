@@ -1,5 +1,5 @@
-import { Button, Card, Menu, Tabs, Text } from '@mantine/core';
-import { IconChevronDown, IconPlus, IconShieldLock } from '@tabler/icons-react';
+import { Button, Card, Tabs, Text } from '@mantine/core';
+import { IconShieldLock } from '@tabler/icons-react';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
@@ -7,6 +7,7 @@ import { EmptyState } from '../../parts/empty-state.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
 import { matches } from '../../parts/resources/item.ts';
+import { NewFromTemplate } from '../../parts/resources/new-from-template.tsx';
 import { SearchField } from '../../parts/resources/search-field.tsx';
 import { useMayExplain, useResources } from '../../parts/resources/use-resources.ts';
 import { Explainer } from './explainer.tsx';
@@ -29,7 +30,9 @@ export function Page(): ReactNode {
       <PageHeader
         title="Roles"
         description="Who can reach what, and why"
-        actions={may('role', 'create') && <NewRoleMenu />}
+        actions={
+          may('role', 'create') && <NewFromTemplate label="New role" to="/roles" templates={TEMPLATES} width={320} />
+        }
       />
       <Tabs
         value={tab}
@@ -50,34 +53,6 @@ export function Page(): ReactNode {
         </Tabs.Panel>
       </Tabs>
     </>
-  );
-}
-
-function NewRoleMenu(): ReactNode {
-  const navigate = useNavigate();
-  return (
-    <Menu position="bottom-end" width={320}>
-      <Menu.Target>
-        <Button
-          leftSection={<IconPlus size={16} aria-hidden />}
-          rightSection={<IconChevronDown size={14} aria-hidden />}
-        >
-          New role
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {TEMPLATES.map(({ id, title, text }) => (
-          <Menu.Item key={id} onClick={() => void navigate({ to: '/roles', search: { new: id } })}>
-            <Text size="sm" fw={500}>
-              {title}
-            </Text>
-            <Text size="xs" c="dimmed">
-              {text}
-            </Text>
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
   );
 }
 

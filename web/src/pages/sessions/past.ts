@@ -1,16 +1,9 @@
 import { type AuditEvent, numberAt, textAt } from '../../parts/events/event.ts';
+import type { SessionFacts } from './story.ts';
 
 /** A session that is over, or never began. */
-export type PastSession = {
-  readonly session: string;
+export type PastSession = SessionFacts & {
   readonly event: AuditEvent;
-  readonly user: string;
-  readonly database: string;
-  readonly protocol: string;
-  readonly databaseUser: string;
-  readonly databaseName: string;
-  readonly address: string;
-  readonly startedMs: number;
   readonly durationMs: number | undefined;
   readonly statements: number | undefined;
   readonly bytes: number | undefined;

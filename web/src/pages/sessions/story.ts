@@ -30,8 +30,8 @@ export type Answer = {
   readonly errorCode: string;
 };
 
-/** A session as its events tell it. */
-export type Story = {
+/** Who was where, and since when. */
+export type SessionFacts = {
   readonly session: string;
   readonly user: string;
   readonly database: string;
@@ -40,6 +40,10 @@ export type Story = {
   readonly databaseName: string;
   readonly address: string;
   readonly startedMs: number;
+};
+
+/** A session as its events tell it. */
+export type Story = SessionFacts & {
   /** Absent while it goes on, or when its end is not on record. */
   readonly endedMs: number | undefined;
   readonly refused: boolean;

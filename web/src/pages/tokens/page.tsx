@@ -1,12 +1,11 @@
 import { Button, Card, Code, Table } from '@mantine/core';
-import { IconPlus, IconTicket } from '@tabler/icons-react';
+import { IconTicket } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { EmptyState } from '../../parts/empty-state.tsx';
-import { ErrorState } from '../../parts/error-state.tsx';
-import { PageHeader } from '../../parts/page-header.tsx';
 import { DeleteDialog } from '../../parts/resources/delete-dialog.tsx';
 import type { Item } from '../../parts/resources/item.ts';
+import { ListFrame } from '../../parts/resources/list-frame.tsx';
 import { useResources } from '../../parts/resources/use-resources.ts';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { Time } from '../../parts/time.tsx';
@@ -16,25 +15,21 @@ import { tokenHint, tokenRoles, usesWords } from './token.ts';
 /** Let agents and proxies join. */
 export function Page(): ReactNode {
   const may = useMay();
-  const { items, isPending, error, retry } = useResources('token');
+  const list = useResources('token');
+  const { items, isPending } = list;
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Item>();
   return (
     <>
-      <PageHeader
+      <ListFrame
         title="Join tokens"
         description="Agents and proxies join the cluster with one; after that they have certificates of their own"
-        actions={
-          may('token', 'create') && (
-            <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
-              New token
-            </Button>
-          )
-        }
-      />
-      {error !== null && items.length === 0 ? (
-        <ErrorState error={error} what="The tokens could not be loaded" onRetry={retry} />
-      ) : (
+        noun="tokens"
+        list={list}
+        mayAdd={may('token', 'create')}
+        add="New token"
+        onAdd={() => setAdding(true)}
+      >
         <Card withBorder padding={0}>
           {!isPending && items.length === 0 ? (
             <EmptyState
@@ -50,7 +45,7 @@ export function Page(): ReactNode {
             />
           )}
         </Card>
-      )}
+      </ListFrame>
       <AddToken opened={adding} onClose={() => setAdding(false)} />
       <DeleteDialog
         item={removing}

@@ -3,15 +3,14 @@ import { IconInfoCircle } from '@tabler/icons-react';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
-import { ErrorState } from '../../parts/error-state.tsx';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { AnchorLink } from '../../parts/links.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
 import { DeleteDialog } from '../../parts/resources/delete-dialog.tsx';
 import type { Item } from '../../parts/resources/item.ts';
+import { NotLoaded } from '../../parts/resources/not-loaded.tsx';
 import { ResourceEditor } from '../../parts/resources/resource-editor.tsx';
 import { useMayExplain, useResource, useResources } from '../../parts/resources/use-resources.ts';
-import { PageSkeleton } from '../../parts/skeletons.tsx';
 import { Time } from '../../parts/time.tsx';
 import schema from '../../schemas/user.json';
 import { AccessForm } from './access-form.tsx';
@@ -22,14 +21,10 @@ import { connectorOf, createdAt, createdBy } from './user.ts';
 /** One person: what they have, and what can be done about it. */
 export function Page(): ReactNode {
   const { name } = useParams({ from: '/shell/users/$name' });
-  const { item, isPending, error, retry } = useResource('user', name);
+  const answer = useResource('user', name);
+  const { item, retry } = answer;
   if (item !== undefined) return <User key={name} user={item} onReload={retry} />;
-  return (
-    <>
-      <PageHeader title={name} description={<AnchorLink to="/users">All users</AnchorLink>} />
-      {isPending ? <PageSkeleton /> : <ErrorState error={error} what="The user could not be loaded" onRetry={retry} />}
-    </>
-  );
+  return <NotLoaded name={name} noun="user" all="/users" answer={answer} />;
 }
 
 function User({ user, onReload }: { readonly user: Item; readonly onReload: () => void }): ReactNode {

@@ -1,13 +1,12 @@
-import { Button, Card, Group, NativeSelect, Table, Text } from '@mantine/core';
-import { IconPlus, IconUsers } from '@tabler/icons-react';
+import { Card, Group, NativeSelect, Table, Text } from '@mantine/core';
+import { IconUsers } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { EmptyState } from '../../parts/empty-state.tsx';
-import { ErrorState } from '../../parts/error-state.tsx';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { AnchorLink } from '../../parts/links.tsx';
-import { PageHeader } from '../../parts/page-header.tsx';
 import { matches, type Item } from '../../parts/resources/item.ts';
+import { ListFrame } from '../../parts/resources/list-frame.tsx';
 import { SearchField } from '../../parts/resources/search-field.tsx';
 import { useResources } from '../../parts/resources/use-resources.ts';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
@@ -22,7 +21,8 @@ const MOST_SHOWN = 300;
 /** People, their roles, and where they sign in. */
 export function Page(): ReactNode {
   const may = useMay();
-  const { items, isPending, error, retry } = useResources('user');
+  const list = useResources('user');
+  const { items, isPending } = list;
   const locks = useResources('lock', { enabled: may('lock', 'list') });
   const [search, setSearch] = useState('');
   const [from, setFrom] = useState('');
@@ -34,20 +34,15 @@ export function Page(): ReactNode {
   const keepers = [...new Set(items.map((user) => connectorOf(user)?.name ?? LOCAL))];
   return (
     <>
-      <PageHeader
+      <ListFrame
         title="Users"
         description="People, their roles, and where they sign in"
-        actions={
-          may('user', 'create') && (
-            <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
-              Add a user
-            </Button>
-          )
-        }
-      />
-      {error !== null && items.length === 0 ? (
-        <ErrorState error={error} what="The users could not be loaded" onRetry={retry} />
-      ) : (
+        noun="users"
+        list={list}
+        mayAdd={may('user', 'create')}
+        add="Add a user"
+        onAdd={() => setAdding(true)}
+      >
         <>
           <Group gap="sm" align="flex-start">
             <SearchField label="Search the users" placeholder="Name or role" value={search} onChange={setSearch} />
@@ -68,7 +63,7 @@ export function Page(): ReactNode {
                 : `${shown.length} ${shown.length === 1 ? 'user' : 'users'}`}
           </Text>
         </>
-      )}
+      </ListFrame>
       <AddUser opened={adding} taken={items.map(({ name }) => name)} onClose={() => setAdding(false)} />
     </>
   );
