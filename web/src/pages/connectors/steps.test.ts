@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isJsonObject, stepTitle } from './steps.ts';
+import { isJsonObject, stepOutcome, stepTitle } from './steps.ts';
 
 test('steps: known names have titles, others stand as they are', () => {
   assert.equal(stepTitle('username'), 'The user name');
@@ -18,4 +18,15 @@ test('steps: only objects and lists of JSON are shown as such', () => {
     false,
     false,
   ]);
+});
+
+test('steps: a rule that does not match is missed, not failed', () => {
+  for (const [name, ok, succeeded, want] of [
+    ['mapping', true, true, 'in order'],
+    ['mapping', false, true, 'missed'],
+    ['mapping', false, false, 'missed'],
+    ['userinfo', false, true, 'note'],
+    ['token', false, false, 'failed'],
+  ] as const)
+    assert.equal(stepOutcome({ name, ok }, succeeded), want, `${name} ${ok} ${succeeded}`);
 });

@@ -21,6 +21,16 @@ export function stepTitle(name: string): string {
   return TITLES.get(name) ?? `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }
 
+/** What came of a step. A rule that does not match has `missed`, which is nobody's fault; what went wrong in a sign-in that succeeds all the same is a `note`. */
+export function stepOutcome(
+  step: { readonly name: string; readonly ok: boolean },
+  succeeded: boolean,
+): 'in order' | 'missed' | 'note' | 'failed' {
+  if (step.ok) return 'in order';
+  if (step.name === 'mapping') return 'missed';
+  return succeeded ? 'note' : 'failed';
+}
+
 /** Whether a detail is a JSON object or list, to be shown as such. */
 export function isJsonObject(detail: string): boolean {
   if (!/^[[{]/.test(detail)) return false;

@@ -2,7 +2,7 @@ import { Anchor, Button, Card, Group, List, Loader, Stack, Text, ThemeIcon, Titl
 import { ConnectError } from '@connectrpc/connect';
 import { useQuery } from '@connectrpc/connect-query';
 import { useMutation } from '@tanstack/react-query';
-import { IconCheck, IconExternalLink, IconX } from '@tabler/icons-react';
+import { IconCheck, IconExternalLink, IconMinus, IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import {
   AuthService,
@@ -17,7 +17,7 @@ import { JsonText } from '../../parts/code-text.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { log } from '../../parts/events/log-client.ts';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
-import { isJsonObject, stepTitle } from './steps.ts';
+import { isJsonObject, stepOutcome, stepTitle } from './steps.ts';
 
 const POLL_MS = 1500;
 
@@ -102,7 +102,7 @@ function Outcome({ testId, url }: { readonly testId: string; readonly url: strin
       <List listStyleType="none" spacing="sm" m={0} p={0}>
         {(data?.steps ?? []).map((step, index) => (
           <List.Item key={index} styles={{ itemWrapper: { display: 'block' }, itemLabel: { display: 'block' } }}>
-            <Step step={step} />
+            <Step step={step} succeeded={data?.state === State.SUCCEEDED} />
           </List.Item>
         ))}
       </List>
@@ -137,16 +137,31 @@ function Headline({ test, url }: { readonly test: GetSsoTestResponse | undefined
   );
 }
 
-function Step({ step }: { readonly step: SsoTestStep }): ReactNode {
+const LOOKS = {
+  'in order': { color: 'green', Icon: IconCheck },
+  missed: { color: 'gray', Icon: IconMinus },
+  note: { color: 'gray', Icon: IconMinus },
+  failed: { color: 'red', Icon: IconX },
+} as const;
+
+function Step({ step, succeeded }: { readonly step: SsoTestStep; readonly succeeded: boolean }): ReactNode {
+  const outcome = stepOutcome(step, succeeded);
+  const { color, Icon } = LOOKS[outcome];
   return (
     <Group gap="xs" align="flex-start" wrap="nowrap">
-      <ThemeIcon size={20} radius="xl" variant="light" color={step.ok ? 'green' : 'red'} aria-hidden mt={1}>
-        {step.ok ? <IconCheck size={12} /> : <IconX size={12} />}
+      <ThemeIcon size={20} radius="xl" variant="light" color={color} aria-hidden mt={1}>
+        <Icon size={12} />
       </ThemeIcon>
       <Stack gap={4} flex={1} miw={0}>
         <Text size="sm" fw={500}>
           {stepTitle(step.name)}
-          <span className="visually-hidden">{step.ok ? ': in order' : ': failed'}</span>
+          {outcome === 'missed' ? (
+            <Text span size="sm" c="dimmed">
+              : missed
+            </Text>
+          ) : (
+            <span className="visually-hidden">: {outcome}</span>
+          )}
         </Text>
         {isJsonObject(step.detail) ? (
           <JsonText value={JSON.parse(step.detail)} />
