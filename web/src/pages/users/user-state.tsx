@@ -6,7 +6,7 @@ import { Time, useNow } from '../../parts/time.tsx';
 import { locksOfUser } from '../locks/lock.ts';
 import { lockoutOf } from './user.ts';
 
-/** Locked by somebody, locked by itself after wrong passwords, ending, or nothing special. */
+/** Locked by somebody, locked by itself after wrong passwords, ending, or nothing. */
 export function UserState({ user, locks }: { readonly user: Item; readonly locks: readonly Item[] }): ReactNode {
   const nowMs = useNow();
   if (locksOfUser(locks, user.name, nowMs).length > 0)
@@ -21,15 +21,11 @@ export function UserState({ user, locks }: { readonly user: Item; readonly locks
         locked out
       </Badge>
     );
+  // Nothing is said of others: whether somebody has taken their invitation up is not in their record.
+  if (user.expires === '') return null;
   return (
-    <Text size="sm">
-      {user.expires === '' ? (
-        'active'
-      ) : (
-        <>
-          until <Time value={user.expires} />
-        </>
-      )}
+    <Text size="sm" span>
+      until <Time value={user.expires} />
     </Text>
   );
 }
