@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import { useMay, useSession } from '../../api/session.ts';
 import { CopyLine } from '../../parts/copy-line.tsx';
 import { itemOf } from '../../parts/resources/item.ts';
+import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
 import { addressesFor, type ConnectorKind } from './connector.ts';
 import { TryOut } from './try-out.tsx';
 
@@ -10,7 +11,7 @@ import { TryOut } from './try-out.tsx';
 export const SECRETS_HINT =
   'Secrets (client_secret, private keys) are sealed when they are saved and are never shown again. Left out, the one that is there stays; written, it is replaced.';
 
-/** The editor, and beside it what the provider has to know and a try-out. `draft` is undefined while the text has problems. */
+/** The editor, and beside it what the provider has to know and a try-out. `draft` is undefined while the text has problems, {@link UNCHECKED} before its first check. */
 export function Beside(props: {
   readonly kind: ConnectorKind;
   readonly stored: boolean;
@@ -20,7 +21,7 @@ export function Beside(props: {
   const { kind, draft } = props;
   const may = useMay();
   const { proxyPublicAddr } = useSession();
-  const name = draft === undefined ? '' : itemOf({ json: draft, revision: 0n }).name;
+  const name = draft === undefined || draft === UNCHECKED ? '' : itemOf({ json: draft, revision: 0n }).name;
   return (
     <Grid gap="lg">
       <Grid.Col span={{ base: 12, lg: 7 }}>{props.children}</Grid.Col>

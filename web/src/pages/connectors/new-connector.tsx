@@ -3,7 +3,7 @@ import { useState, type ReactNode } from 'react';
 import { useSession } from '../../api/session.ts';
 import { AnchorLink } from '../../parts/links.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
-import { ResourceEditor } from '../../parts/resources/resource-editor.tsx';
+import { ResourceEditor, UNCHECKED } from '../../parts/resources/resource-editor.tsx';
 import { Beside, SECRETS_HINT } from './beside.tsx';
 import { SCHEMAS } from './schemas.ts';
 import type { Template } from './templates.ts';
@@ -12,7 +12,7 @@ import type { Template } from './templates.ts';
 export function NewConnector({ template }: { readonly template: Template }): ReactNode {
   const navigate = useNavigate();
   const { proxyPublicAddr } = useSession();
-  const [draft, setDraft] = useState<string>();
+  const [draft, setDraft] = useState<string | undefined>(UNCHECKED);
   const [text] = useState(() => template.yaml(proxyPublicAddr));
   return (
     <>

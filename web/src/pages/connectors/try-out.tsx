@@ -17,12 +17,14 @@ import { JsonText } from '../../parts/code-text.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { log } from '../../parts/events/log-client.ts';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
+import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
 import { isJsonObject, stepOutcome, stepTitle } from './steps.ts';
 
 const POLL_MS = 1500;
 
 /** A sign-in with the text as it is in the editor, saved or not: nobody is signed in by it, and each step is told. */
 export function TryOut({ draft }: { readonly draft: string | undefined }): ReactNode {
+  const isUnchecked = draft === UNCHECKED;
   const starting = useMutation({
     mutationFn: async (json: string) => {
       // Opened by the click itself: later, browsers hold it for an advertisement.
@@ -53,15 +55,15 @@ export function TryOut({ draft }: { readonly draft: string | undefined }): React
           <Button
             variant="light"
             leftSection={<IconExternalLink size={16} aria-hidden />}
-            disabled={draft === undefined}
+            disabled={draft === undefined || isUnchecked}
             loading={starting.isPending}
             onClick={() => (draft === undefined ? undefined : starting.mutate(draft))}
           >
             Test the sign-in
           </Button>
-          {draft === undefined && (
+          {(draft === undefined || isUnchecked) && (
             <Text size="sm" c="dimmed">
-              The text has problems.
+              {isUnchecked ? 'The text is being checked.' : 'The text has problems.'}
             </Text>
           )}
         </Group>

@@ -3,6 +3,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { itemOf, type Item } from '../../parts/resources/item.ts';
+import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
 import { TraitsForm } from '../../parts/resources/traits-form.tsx';
 import { withRows, type TraitRow } from '../../parts/resources/trait-rows.ts';
 import { traitsAsked, useCluster } from '../../parts/resources/use-cluster.ts';
@@ -43,12 +44,12 @@ export function Explainer({ user }: { readonly user: string }): ReactNode {
   );
 }
 
-/** What the role as it is written now opens: for somebody who has it alone, or for a user. `draft` is undefined while the text has problems. */
+/** What the role as it is written now opens: for somebody who has it alone, or for a user. `draft` is undefined while the text has problems, {@link UNCHECKED} before its first check. */
 export function DraftExplainer({ draft }: { readonly draft: string | undefined }): ReactNode {
   const users = useResources('user', { enabled: useMay()('user', 'list') });
   const cluster = useCluster();
-  const [last, setLast] = useState(draft);
-  if (draft !== undefined && draft !== last) setLast(draft);
+  const [last, setLast] = useState(draft === UNCHECKED ? undefined : draft);
+  if (draft !== undefined && draft !== UNCHECKED && draft !== last) setLast(draft);
   const [user, setUser] = useState('');
   const [traits, setTraits] = useState<readonly TraitRow[]>([]);
   const [wanted, setWanted] = useState(NOTHING_WANTED);
@@ -85,7 +86,7 @@ export function DraftExplainer({ draft }: { readonly draft: string | undefined }
         )}
         {role === undefined ? (
           <Text size="sm" c="dimmed">
-            Shown as soon as the text can be read.
+            {draft === UNCHECKED ? 'The text is being checked.' : 'Shown as soon as the text can be read.'}
           </Text>
         ) : (
           <Answer question={questionOf(subject, { name: role.name, json: role.json }, wanted)} />

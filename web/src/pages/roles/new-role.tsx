@@ -2,7 +2,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { AnchorLink } from '../../parts/links.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
-import { ResourceEditor } from '../../parts/resources/resource-editor.tsx';
+import { ResourceEditor, UNCHECKED } from '../../parts/resources/resource-editor.tsx';
 import schema from '../../schemas/role.json';
 import { BesideEditor } from './beside-editor.tsx';
 import type { Template } from './templates.ts';
@@ -10,7 +10,7 @@ import type { Template } from './templates.ts';
 /** A new role, from a template. */
 export function NewRole({ template }: { readonly template: Template }): ReactNode {
   const navigate = useNavigate();
-  const [draft, setDraft] = useState<string>();
+  const [draft, setDraft] = useState<string | undefined>(UNCHECKED);
   return (
     <>
       <PageHeader title="New role" description={<AnchorLink to="/roles">All roles</AnchorLink>} />

@@ -14,6 +14,9 @@ import { useCompletion } from './use-completion.ts';
 import { useSaving, type Saving } from './use-saving.ts';
 import { yamlOf } from './yaml-text.ts';
 
+/** What a page holds for a draft until the first check of a new text has its answer: not known to have problems. */
+export const UNCHECKED = '';
+
 type Props = {
   readonly kind: string;
   /** For people: "role". */
@@ -28,7 +31,7 @@ type Props = {
   readonly height?: number;
   /** Further buttons. */
   readonly actions?: ReactNode;
-  /** The document as it would be stored; undefined while the text has problems. Stable across renders. */
+  /** The document as it would be stored; undefined while the text has problems. Told from the first check on; stable across renders. */
   readonly onDraft?: (json: string | undefined) => void;
   readonly onSaved?: (item: Item) => void;
 };
@@ -41,7 +44,10 @@ export function ResourceEditor(props: Props): ReactNode {
   const completion = useCompletion(props.schema, useCluster());
   const saving = useSaving({ kind, base, text, onBase: setBase, onChecked: setChecked });
   const draft = checked !== undefined && checked.problems.length === 0 ? checked.json : undefined;
-  useEffect(() => onDraft?.(draft), [onDraft, draft]);
+  const isChecked = checked !== undefined;
+  useEffect(() => {
+    if (isChecked) onDraft?.(draft);
+  }, [onDraft, draft, isChecked]);
   const save = async (): Promise<void> => {
     const item = await saving.save();
     if (item === undefined) return;
