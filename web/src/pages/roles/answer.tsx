@@ -13,7 +13,7 @@ import {
 import { ErrorState } from '../../parts/error-state.tsx';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
 import { TextSkeleton } from '../../parts/skeletons.tsx';
-import { reachWords, type Question } from './question.ts';
+import { openingOf, reachWords, type Question } from './question.ts';
 import { kindWords } from './role-words.ts';
 
 const MOST_SHOWN = 100;
@@ -31,9 +31,9 @@ export function Answer({ question }: { readonly question: Question }): ReactNode
     return <ErrorState error={error} what="Access could not be explained" onRetry={() => void refetch()} />;
   if (isPending) return <TextSkeleton lines={5} />;
   const sorted = data.databases.toSorted(
-    (a, b) => Number(b.allowed) - Number(a.allowed) || a.database.localeCompare(b.database),
+    (a, b) => Number(openingOf(b).open) - Number(openingOf(a).open) || a.database.localeCompare(b.database),
   );
-  const open = sorted.filter(({ allowed }) => allowed).length;
+  const open = sorted.filter((database) => openingOf(database).open).length;
   return (
     <Stack gap="sm">
       <Text size="sm" role="status">
@@ -59,7 +59,7 @@ export function Answer({ question }: { readonly question: Question }): ReactNode
 function Database({ database }: { readonly database: ExplainedDatabase }): ReactNode {
   const [opened, { toggle }] = useDisclosure(false);
   const id = useId();
-  const { allowed } = database;
+  const { open, not } = openingOf(database);
   return (
     <Box py="xs" style={{ borderTop: '1px solid var(--mantine-color-default-border)' }}>
       <UnstyledButton onClick={toggle} aria-expanded={opened} aria-controls={id} w="100%">
@@ -74,17 +74,22 @@ function Database({ database }: { readonly database: ExplainedDatabase }): React
           </Text>
           <Badge
             variant="light"
-            color={allowed ? 'green' : 'gray'}
+            color={open ? 'green' : 'gray'}
             tt="none"
             style={{ flex: 'none' }}
-            leftSection={allowed ? <IconCircleCheck size={12} aria-hidden /> : <IconCircleX size={12} aria-hidden />}
+            leftSection={open ? <IconCircleCheck size={12} aria-hidden /> : <IconCircleX size={12} aria-hidden />}
           >
-            {allowed ? 'open' : 'not open'}
+            {open ? 'open' : 'not open'}
           </Badge>
         </Group>
       </UnstyledButton>
       <Box pl={22}>
-        {allowed && (
+        {not !== '' && (
+          <Text size="sm" fw={500}>
+            {not}
+          </Text>
+        )}
+        {open && (
           <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
             <VisibleText
               text={`As ${reachWords('user', database.allowedUsers, database.deniedUsers)}; ${reachWords('database', database.allowedNames, database.deniedNames)}`}

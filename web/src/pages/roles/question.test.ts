@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { itemOf } from '../../parts/resources/item.ts';
-import { questionOf, reachWords } from './question.ts';
+import { openingOf, questionOf, reachWords } from './question.ts';
 
 const user = itemOf({
   json: JSON.stringify({ kind: 'user', metadata: { name: 'alice' }, spec: { roles: ['dba'] } }),
@@ -32,3 +32,33 @@ test('question: what is reached in words', () => {
   assert.equal(reachWords('user', ['a', 'b'], []), 'user a, b');
   assert.equal(reachWords('name', [], ['x']), 'no name');
 });
+
+const enough = {
+  allowed: true,
+  protocol: 'postgres',
+  allowedUsers: ['a'],
+  deniedUsers: [],
+  allowedNames: ['*'],
+  deniedNames: [],
+};
+for (const { name, change, open, not } of [
+  { name: 'a user and a name', change: {}, open: true, not: /^$/ },
+  { name: 'refused', change: { allowed: false, allowedUsers: [] }, open: false, not: /^$/ },
+  { name: 'no user', change: { allowedUsers: [] }, open: false, not: /give no database user\.$/ },
+  { name: 'no name', change: { allowedNames: [] }, open: false, not: /give no database name\.$/ },
+  {
+    name: 'neither',
+    change: { allowedUsers: [], allowedNames: [] },
+    open: false,
+    not: /no database user and no database name/,
+  },
+  { name: 'every user is denied', change: { deniedUsers: ['a'] }, open: false, not: /no database user/ },
+  { name: 'any name is denied', change: { deniedNames: ['*'] }, open: false, not: /no database name/ },
+  { name: 'some names are denied', change: { deniedNames: ['x'] }, open: true, not: /^$/ },
+  { name: 'mysql without a name', change: { protocol: 'mysql', allowedNames: [] }, open: true, not: /^$/ },
+])
+  test(`opening: ${name}`, () => {
+    const answer = openingOf({ ...enough, ...change });
+    assert.equal(answer.open, open);
+    assert.match(answer.not, not);
+  });

@@ -43,3 +43,25 @@ export function reachWords(what: string, allowed: readonly string[], denied: rea
   const yes = allowed.includes('*') ? `any ${what}` : `${what} ${allowed.join(', ')}`;
   return denied.length === 0 ? yes : `${yes}, but not ${denied.join(', ')}`;
 }
+
+/** Whether a database can be entered: `not` says what is missing where the roles open the database and yet leave nobody, or nothing, to be there as. MySQL needs no name. */
+export function openingOf(answer: {
+  readonly allowed: boolean;
+  readonly protocol: string;
+  readonly allowedUsers: readonly string[];
+  readonly deniedUsers: readonly string[];
+  readonly allowedNames: readonly string[];
+  readonly deniedNames: readonly string[];
+}): { readonly open: boolean; readonly not: string } {
+  if (!answer.allowed) return { open: false, not: '' };
+  const missing = [
+    ...(isNothing(answer.allowedUsers, answer.deniedUsers) ? ['database user'] : []),
+    ...(answer.protocol !== 'mysql' && isNothing(answer.allowedNames, answer.deniedNames) ? ['database name'] : []),
+  ];
+  if (missing.length === 0) return { open: true, not: '' };
+  return { open: false, not: `Nobody gets in: the roles give no ${missing.join(' and no ')}.` };
+}
+
+function isNothing(allowed: readonly string[], denied: readonly string[]): boolean {
+  return denied.includes('*') || allowed.every((one) => denied.includes(one));
+}
