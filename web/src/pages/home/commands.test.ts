@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { connectCommand, describeDatabase, loginCommand, shellWord } from './commands.ts';
+import { connectCommand, describeDatabase, loginCommand, nothingToConnectAs, shellWord } from './commands.ts';
 
 test('sign-in: the usual port goes without saying', () => {
   const alice = { user: 'alice', connector: '' };
@@ -24,6 +24,14 @@ test('connect: only what the roles leave open is asked for', () => {
   assert.equal(connectCommand('orders', ['reader', 'writer'], ['orders']), 'tsh db connect orders --db-user=reader');
   assert.equal(connectCommand('orders', ['*'], ['*']), 'tsh db connect orders --db-user=USER --db-name=NAME');
   assert.equal(connectCommand('orders', ['*', 'reader'], ['shop']), 'tsh db connect orders --db-user=reader');
+});
+
+test('connect: without a user or a needed name there is nothing to type', () => {
+  assert.match(nothingToConnectAs('postgres', [], ['*']), /no database user/);
+  assert.match(nothingToConnectAs('postgres', ['a'], []), /no database name/);
+  assert.equal(nothingToConnectAs('postgres', ['a'], ['*']), '');
+  assert.equal(nothingToConnectAs('mysql', ['a'], []), '');
+  assert.equal(connectCommand('orders', ['a'], []), 'tsh db connect orders');
 });
 
 test('a name can not become a second command', () => {

@@ -17,7 +17,17 @@ export function connectCommand(database: string, users: readonly string[], names
   return ['tsh db connect', shellWord(database), ...flags].join(' ');
 }
 
+/** Why no command would connect: the roles give no database user, or no name where one is needed (MySQL opens without). Empty: nothing is missing. */
+export function nothingToConnectAs(protocol: string, users: readonly string[], names: readonly string[]): string {
+  if (users.length === 0) return 'Your roles give you no database user here. Ask an administrator for one.';
+  if (names.length === 0 && protocol !== 'mysql')
+    return 'Your roles give you no database name here. Ask an administrator for one.';
+  return '';
+}
+
 function flag(name: string, placeholder: string, allowed: readonly string[]): string {
+  // Only where none is needed.
+  if (allowed.length === 0) return '';
   const concrete = allowed.find((value) => !/[*^$]/.test(value));
   if (allowed.length === 1 && concrete !== undefined) return '';
   return `${name}=${concrete === undefined ? placeholder : shellWord(concrete)}`;

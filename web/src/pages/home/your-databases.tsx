@@ -10,7 +10,7 @@ import { EmptyState } from '../../parts/empty-state.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { AnchorLink } from '../../parts/links.tsx';
 import { CardsSkeleton } from '../../parts/skeletons.tsx';
-import { connectCommand, describeDatabase, loginCommand } from './commands.ts';
+import { connectCommand, describeDatabase, loginCommand, nothingToConnectAs } from './commands.ts';
 
 const SHOWN = 6;
 
@@ -76,6 +76,7 @@ export function YourDatabases({ session }: { readonly session: Session }): React
 
 function DatabaseCard({ database }: { readonly database: ReachableDatabase }): ReactNode {
   const { name, protocol, description } = describeDatabase(database.json);
+  const missing = nothingToConnectAs(protocol, database.allowedUsers, database.allowedNames);
   return (
     <Card withBorder padding="md">
       <Stack gap="xs">
@@ -88,11 +89,15 @@ function DatabaseCard({ database }: { readonly database: ReachableDatabase }): R
         <Text size="sm" c="dimmed" truncate>
           {[protocol, description].filter((text) => text !== '').join(' · ')}
         </Text>
-        <CopyLine
-          prompt
-          label={`Command that connects to ${name}`}
-          value={connectCommand(name, database.allowedUsers, database.allowedNames)}
-        />
+        {missing === '' ? (
+          <CopyLine
+            prompt
+            label={`Command that connects to ${name}`}
+            value={connectCommand(name, database.allowedUsers, database.allowedNames)}
+          />
+        ) : (
+          <Text size="sm">{missing}</Text>
+        )}
       </Stack>
     </Card>
   );
