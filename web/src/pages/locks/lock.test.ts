@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseResourceJson } from '../../../../src/resource/parse.ts';
 import { itemOf } from '../../parts/resources/item.ts';
-import { holds, lockEnds, lockJson, lockProblems, locksOfUser, targetsOf, TARGETS, type LockForm } from './lock.ts';
+import {
+  holds,
+  isOfSession,
+  isTermination,
+  lockEnds,
+  lockJson,
+  lockProblems,
+  locksOfUser,
+  targetsOf,
+  TARGETS,
+  type LockForm,
+} from './lock.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const VALUES: Readonly<Record<LockForm['kind'], string>> = {
@@ -58,4 +69,12 @@ test('lock: of a user are those about the user alone', () => {
     ['User alice', 'Database orders'],
   );
   assert.deepEqual(targetsOf(itemOf({ json: '{}', revision: 0n })), []);
+});
+
+test('lock: of a session, and by "terminate"', () => {
+  const origin = { metadata: { labels: { 'tessera.dev/origin': 'terminate' } }, spec: { target: { session_id: 's' } } };
+  const made = itemOf({ json: JSON.stringify(origin), revision: 0n });
+  const own = lockOf({ kind: 'session_id', value: VALUES.session_id });
+  assert.deepEqual([made, own, lockOf({})].map(isOfSession), [true, true, false]);
+  assert.deepEqual([made, own, lockOf({})].map(isTermination), [true, false, false]);
 });

@@ -133,3 +133,13 @@ export function locksOfUser(locks: readonly Item[], user: string, nowMs: number)
     return targets.length === 1 && targets[0]?.kind === 'user' && targets[0].value === user && holds(lock, nowMs);
   });
 }
+
+/** Whether it ended one session, which stays ended: nothing can be used again without such a lock. */
+export function isOfSession(lock: Item): boolean {
+  return targetsOf(lock).some(({ kind }) => kind === 'session_id');
+}
+
+/** Whether "terminate" made it for one session, which is over: of little interest in a list of what is shut out. */
+export function isTermination(lock: Item): boolean {
+  return lock.labels['tessera.dev/origin'] === 'terminate';
+}

@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, Table, Text } from '@mantine/core';
+import { Badge, Button, Card, Checkbox, Group, Table, Text } from '@mantine/core';
 import { useQuery } from '@connectrpc/connect-query';
 import { IconLock } from '@tabler/icons-react';
 import { useMemo, useState, type ReactNode } from 'react';
@@ -13,7 +13,7 @@ import { ListFrame } from '../../parts/resources/list-frame.tsx';
 import { useResources } from '../../parts/resources/use-resources.ts';
 import { RowsSkeleton } from '../../parts/rows-skeleton.tsx';
 import { Time, useNow } from '../../parts/time.tsx';
-import { holds, lockEnds, lockMessage, targetsOf } from './lock.ts';
+import { holds, isOfSession, isTermination, lockEnds, lockMessage, targetsOf } from './lock.ts';
 import { NewLockDialog } from './new-lock-dialog.tsx';
 
 /** Stop a person, role or machine now. */
@@ -23,6 +23,9 @@ export function Page(): ReactNode {
   const { items, isPending } = list;
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Item>();
+  const [all, setAll] = useState(false);
+  const terminations = items.filter(isTermination).length;
+  const shown = all ? items : items.filter((lock) => !isTermination(lock));
   return (
     <>
       <ListFrame
@@ -34,15 +37,23 @@ export function Page(): ReactNode {
         add="New lock"
         onAdd={() => setAdding(true)}
       >
+        {terminations > 0 && (
+          <Checkbox
+            mb="sm"
+            label={`Show also what ended single sessions (${terminations})`}
+            checked={all}
+            onChange={(event) => setAll(event.currentTarget.checked)}
+          />
+        )}
         <Card withBorder padding={0}>
-          {!isPending && items.length === 0 ? (
+          {!isPending && shown.length === 0 ? (
             <EmptyState
               icon={IconLock}
               title="Nothing is locked"
               text="A lock is for when a laptop is lost, a person leaves, or a database must be left alone."
             />
           ) : (
-            <LockTable locks={items} isPending={isPending} onRemove={may('lock', 'delete') ? setRemoving : undefined} />
+            <LockTable locks={shown} isPending={isPending} onRemove={may('lock', 'delete') ? setRemoving : undefined} />
           )}
         </Card>
       </ListFrame>
@@ -53,7 +64,8 @@ export function Page(): ReactNode {
         text={
           removing !== undefined && (
             <>
-              <TargetWords lock={removing} /> may be used again at once.
+              <TargetWords lock={removing} />{' '}
+              {isOfSession(removing) ? 'stays ended: a session does not come back.' : 'may be used again at once.'}
             </>
           )
         }
