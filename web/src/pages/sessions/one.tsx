@@ -189,6 +189,21 @@ function Actions(props: {
   );
 }
 
+function EndWords({ story: { reason, terminated } }: { readonly story: Story }): ReactNode {
+  // Something else may have been faster than the lock.
+  if (reason !== 'locked' || terminated === undefined) return <VisibleText text={reason} />;
+  return (
+    <>
+      <VisibleText text={terminated.by} /> terminated it
+      {terminated.message !== '' && (
+        <>
+          : <VisibleText text={terminated.message} />
+        </>
+      )}
+    </>
+  );
+}
+
 function Notices({ story, data }: { readonly story: Story; readonly data: SessionData }): ReactNode {
   return (
     <>
@@ -209,7 +224,7 @@ function Notices({ story, data }: { readonly story: Story; readonly data: Sessio
         story.reason !== '' &&
         !story.reason.startsWith('closed by the') && (
           <Alert color="yellow" variant="light" title="Tessera ended it">
-            <VisibleText text={story.reason} />
+            <EndWords story={story} />
           </Alert>
         )}
       {data.isCut && (

@@ -123,6 +123,15 @@ test('a lock stands where its time falls, although nobody numbered it', () => {
   );
 });
 
+test('who ended a session, and what they said', () => {
+  const lock = (user: string, message: string) => event(7, 'lock.created', 'TLK00I', { user, message });
+  const end = event(8, 'db.session.end', 'TDB01I', { reason: 'locked' });
+  assert.deepEqual(storyOf([start, lock('root', 'go home'), end])?.terminated, { by: 'root', message: 'go home' });
+  assert.equal(storyOf([start, lock('', 'x'), end])?.terminated?.by, 'the Auth machine');
+  assert.equal(storyOf([start, lock('root', 'ended by root'), end])?.terminated?.message, '');
+  assert.equal(storyOf([start, end])?.terminated, undefined);
+});
+
 test('past sessions; a connection that the database refused is one of them, not two', () => {
   const end = event(9, 'db.session.end', 'TDB01I', {
     start_time: new Date(began).toISOString(),

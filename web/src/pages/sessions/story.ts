@@ -48,6 +48,8 @@ export type Story = SessionFacts & {
   readonly endedMs: number | undefined;
   readonly refused: boolean;
   readonly reason: string;
+  /** Who put the lock on this session that ended it, and what they said; absent when nobody did, or it is not on record. */
+  readonly terminated: { readonly by: string; readonly message: string } | undefined;
   readonly entries: readonly Entry[];
   readonly totals: Totals;
 };
@@ -84,6 +86,7 @@ export function storyOf(events: readonly AuditEvent[]): Story | undefined {
     endedMs: end?.timeMs,
     refused: refusal !== undefined,
     reason: reasonOf(refusal, end),
+    terminated: terminatedBy(ordered),
     entries,
     totals: totalsOf(entries, end),
   };
@@ -187,6 +190,15 @@ function reasonOf(refusal: AuditEvent | undefined, end: AuditEvent | undefined):
   if (refusal !== undefined) return textAt(refusal.fields, 'message') || textAt(refusal.fields, 'error');
   const by = textAt(end?.fields, 'closed_by');
   return textAt(end?.fields, 'reason') || (by === '' ? '' : `closed by the ${by}`);
+}
+
+function terminatedBy(ordered: readonly AuditEvent[]): Story['terminated'] {
+  const lock = ordered.find(({ event }) => event === 'lock.created');
+  if (lock === undefined) return undefined;
+  const message = textAt(lock.fields, 'message');
+  // What the server writes where nothing was said.
+  const isUnsaid = message === `ended by ${lock.user || 'an administrator'}`;
+  return { by: lock.user || 'the Auth machine', message: isUnsaid ? '' : message };
 }
 
 /** What stands around the statements and is told in the heading. */
