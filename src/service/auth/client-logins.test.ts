@@ -9,7 +9,7 @@ import {
 import { defaultAuthLimits } from '../../config/defaults.ts';
 import { TrustedAuthorities } from '../../pki/trust.ts';
 import { verifyUserCertificate } from '../../pki/verify.ts';
-import { codeOf, derOf, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
+import { codeOf, derOf, refusal, TestAuth, type TestHost, type TestUser } from './auth.fixture.ts';
 import { TestClient } from './client-login.fixture.ts';
 import { MAX_CODE_GUESSES } from './code-guesses.ts';
 import { announce, ORIGIN, TestBrowser } from './web.fixture.ts';
@@ -229,6 +229,9 @@ test('roles are those of the person who approves, at that moment; the wishes of 
   assert.deepEqual(roles, []);
   const person = auth.connect({ certificate, privateKey: client.keys.privateKey });
   assert.equal(await codeOf(person.client.listResources({ kind: 'user' })), 'ACCESS_DENIED');
+  // The verb "readnosecrets", which would do too, is not for people.
+  const { rawMessage } = await refusal(person.client.getResource({ kind: 'user', name: 'plain' }));
+  assert.equal(rawMessage, 'user plain may not read user: no role of theirs has a rule for it');
 });
 
 test('a person who is locked meanwhile approves nothing, and tsh is told', async () => {

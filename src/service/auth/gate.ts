@@ -6,7 +6,7 @@ import { ruleAllows } from '../../access/rules.ts';
 import { AuthService } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { BugError, LoginError, TesseraError } from '../../errors.ts';
 import { toConnectError } from '../../rpc/errors.ts';
-import { PERMISSIONS, type Permission, type RuleNeed } from '../../rpc/permissions.ts';
+import { PERMISSIONS, type Permission, type RuleNeed, type Verb } from '../../rpc/permissions.ts';
 import { actorOf, identifyCaller, type Caller, type Person } from './caller.ts';
 import { emit, type AuthContext } from './context.ts';
 import type { Connection } from './listener.ts';
@@ -215,7 +215,9 @@ async function refusalOf(
       if (caller.type !== 'person') return notFor(caller, 'an administrator');
       const missing = await missingNeed(caller, permission.needs(request), context);
       if (missing === undefined) return undefined;
-      const verbs = missing.verbs.join(' or ');
+      // For people: "readnosecrets" is the lesser "read", and who lacks both needs to hear of one.
+      const isNamed = (verb: Verb): boolean => verb !== 'readnosecrets' || !missing.verbs.includes('read');
+      const verbs = missing.verbs.filter(isNamed).join(' or ');
       return new LoginError(
         'ACCESS_DENIED',
         `user ${caller.user.metadata.name} may not ${verbs} ${missing.resource === '' ? 'this' : missing.resource}: no role of theirs has a rule for it`,
