@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { useMay, useSession } from '../../api/session.ts';
 import { CopyLine } from '../../parts/copy-line.tsx';
 import { itemOf } from '../../parts/resources/item.ts';
-import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
+import { UNCHECKED } from '../../parts/resources/unchecked.ts';
 import { addressesFor, type ConnectorKind } from './connector.ts';
 import { TryOut } from './try-out.tsx';
 

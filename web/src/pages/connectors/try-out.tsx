@@ -17,7 +17,7 @@ import { JsonText } from '../../parts/code-text.tsx';
 import { ErrorState } from '../../parts/error-state.tsx';
 import { log } from '../../parts/events/log-client.ts';
 import { VisibleText } from '../../parts/events/visible-text.tsx';
-import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
+import { UNCHECKED } from '../../parts/resources/unchecked.ts';
 import { isJsonObject, stepOutcome, stepTitle } from './steps.ts';
 
 const POLL_MS = 1500;

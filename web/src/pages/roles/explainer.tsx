@@ -3,7 +3,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useState, type ReactNode } from 'react';
 import { useMay } from '../../api/session.ts';
 import { itemOf, type Item } from '../../parts/resources/item.ts';
-import { UNCHECKED } from '../../parts/resources/resource-editor.tsx';
+import { UNCHECKED } from '../../parts/resources/unchecked.ts';
 import { TraitsForm } from '../../parts/resources/traits-form.tsx';
 import { withRows, type TraitRow } from '../../parts/resources/trait-rows.ts';
 import { traitsAsked, useCluster } from '../../parts/resources/use-cluster.ts';

@@ -14,9 +14,6 @@ import { useCompletion } from './use-completion.ts';
 import { useSaving, type Saving } from './use-saving.ts';
 import { yamlOf } from './yaml-text.ts';
 
-/** What a page holds for a draft until the first check of a new text has its answer: not known to have problems. */
-export const UNCHECKED = '';
-
 type Props = {
   readonly kind: string;
   /** For people: "role". */
