@@ -238,6 +238,8 @@ suite('hostile text', { skip: noBrowser }, () => {
       .click();
     assert.match((await running).stderr, /<img src=x/);
     await visit(page, origin, { name: 'locks', path: 'locks' });
+    await page.getByRole('checkbox', { name: /ended single sessions/ }).check();
+    await page.getByRole('row').filter({ hasText: 'session' }).filter({ hasText: IMAGE }).first().waitFor();
     await nothingHappened(page);
   });
 
