@@ -30,6 +30,8 @@ export type AuthContext = {
   /** Of single sign-on, with what they remember of their far ends. */
   readonly providers: ConnectorProviders;
   readonly anonymousRate: AnonymousRate;
+  /** Calls that signed-in people and services may not make, by who they are. */
+  readonly refusedRate: AnonymousRate;
   /** Connections and calls whose certificate was not good. */
   readonly refusals: AuthRefusals;
   /** At most `maxSignatures` at once; some more wait. */

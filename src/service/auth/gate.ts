@@ -157,8 +157,8 @@ async function admit(name: MethodName, request: unknown, at: HandlerContext, con
   }
   const refusal = await refusalOf(permission, caller, request, context);
   if (refusal === undefined) return { caller, web };
-  // Nobody fills the audit log with what they may not do.
-  if (caller.type !== 'admin') await limited(caller.address, context);
+  // Nobody fills the audit log with what they may not do; counted by who it is, as many people may share an address.
+  if (caller.type !== 'admin') await limitRefused(caller, context);
   await emit(
     context,
     auditEvent('TAP00W', {
@@ -170,6 +170,11 @@ async function admit(name: MethodName, request: unknown, at: HandlerContext, con
     }),
   );
   throw refusal;
+}
+
+async function limitRefused(caller: Caller, context: AuthContext): Promise<void> {
+  if (caller.type === 'anonymous') await limited(caller.address, context);
+  else await context.refusedRate.take(actorOf(caller).user ?? caller.type);
 }
 
 function connectionIn(at: HandlerContext): Connection {

@@ -373,9 +373,11 @@ test('refused calls of a service are limited too: each is an event', async () =>
         (error: unknown) => fromConnectError(error).code,
       ),
     );
-  assert.deepEqual([...new Set(codes)], ['ACCESS_DENIED', 'ANONYMOUS_RATE']);
-  // What it may do is not limited.
+  assert.deepEqual([...new Set(codes)], ['ACCESS_DENIED', 'REFUSED_RATE']);
+  // What it may do is not limited, nor are others at its address.
   await agent.connection.client.heartbeat({});
+  const stranger = limited.anonymous.client.startInvite({ token: 'x'.repeat(32) });
+  await assert.rejects(stranger, (error) => fromConnectError(error).code !== 'ANONYMOUS_RATE');
   assert.ok((await limited.events('TAP00W')).length <= 5);
   await limited.stop();
 });

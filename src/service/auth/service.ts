@@ -10,7 +10,7 @@ import { openDataKeyFile } from '../../pki/data-key.ts';
 import { verifyClientAddress } from '../../pki/signed-address.ts';
 import type { HostRole } from '../../resource/identity.ts';
 import { Passwords } from '../../sso/local/password.ts';
-import { AnonymousRate } from '../../sso/local/rate.ts';
+import { AnonymousRate, tooManyRefused } from '../../sso/local/rate.ts';
 import { openSqliteStore } from '../../state/sqlite/sqlite-store.ts';
 import type { Store } from '../../state/store.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -120,6 +120,10 @@ function contextOf(
     providers: new ConnectorProviders({ store: parts.store, now: () => deps.clock.now() }),
     refusals: new AuthRefusals({ ...deps, audit: parts.audit, limits }),
     anonymousRate: new AnonymousRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
+    refusedRate: new AnonymousRate(
+      { perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst },
+      tooManyRefused,
+    ),
     signatures: new Slots(
       limits.maxSignatures,
       () =>

@@ -247,7 +247,10 @@ export async function lockOut(user: string, untilMs: number, address: string, co
           locked_message: 'too many failed sign-ins',
         }),
   );
-  await emit(context, auditEvent('TUL00W', { name: user, lock_expires: lockExpires, 'addr.remote': address }));
+  await emit(
+    context,
+    auditEvent('TUL00W', { name: user, user, user_kind: 'local', lock_expires: lockExpires, 'addr.remote': address }),
+  );
 }
 
 // Only one that is over: an administrator may have locked the record since it was read.

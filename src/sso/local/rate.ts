@@ -2,14 +2,17 @@ import { BurstyRateLimiter, RateLimiterMemory, RateLimiterRes } from 'rate-limit
 import { isIPv6 } from 'node:net';
 import { LimitError } from '../../errors.ts';
 
-/** How often one address may call without a certificate: sign-in, invitation, join. */
+/** How often one caller may do what is limited: an address without a certificate (sign-in, invitation, join), or somebody known who asks for what they may not do. */
 export class AnonymousRate {
   readonly #limiter: BurstyRateLimiter;
-  readonly #perMinute: number;
+  readonly #refusal: (seconds: number) => LimitError;
 
-  /** `burst`: calls at once on top of a quiet while, the steady ones included. */
-  constructor(limits: { readonly perMinute: number; readonly burst: number }) {
-    this.#perMinute = limits.perMinute;
+  /** `burst`: calls at once on top of a quiet while, the steady ones included. `refusal`: what one too many is told. */
+  constructor(
+    limits: { readonly perMinute: number; readonly burst: number },
+    refusal: (limit: string, seconds: number) => LimitError = tooManyAttempts,
+  ) {
+    this.#refusal = (seconds) => refusal(`anonymous_rate_per_minute ${limits.perMinute}`, seconds);
     this.#limiter = new BurstyRateLimiter(
       new RateLimiterMemory({ keyPrefix: 'steady', points: limits.perMinute, duration: 60 }),
       new RateLimiterMemory({
@@ -20,19 +23,28 @@ export class AnonymousRate {
     );
   }
 
-  /** Counts one call. Throws LimitError `ANONYMOUS_RATE`, with the seconds to wait, when it was one too many. */
-  async take(address: string): Promise<void> {
+  /** Counts one call of an address, or of who `caller` names. Throws LimitError with the seconds to wait when it was one too many. */
+  async take(caller: string): Promise<void> {
     try {
-      await this.#limiter.consume(networkOf(address));
+      await this.#limiter.consume(networkOf(caller));
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error;
       const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000));
-      throw new LimitError(
-        'ANONYMOUS_RATE',
-        `too many sign-in or join attempts from this address (anonymous_rate_per_minute ${this.#perMinute}); try again in ${seconds} s`,
-      );
+      throw new LimitError(this.#refusal.code, `${this.#refusal.words}; try again in ${seconds} s`);
     }
   }
+}
+
+function tooManyAttempts(limit: string, seconds: number): LimitError {
+  return new LimitError(
+    'ANONYMOUS_RATE',
+    `too many sign-in or join attempts from this address (${limit}); try again in ${seconds} s`,
+  );
+}
+
+/** For those who are known and ask for what they may not do. */
+export function tooManyRefused(limit: string, seconds: number): LimitError {
+  return new LimitError('REFUSED_RATE', `too many calls that you may not make (${limit}); try again in ${seconds} s`);
 }
 
 /** What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which one subscriber commands whole. */
