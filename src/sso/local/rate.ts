@@ -29,8 +29,7 @@ export class AnonymousRate {
       await this.#limiter.consume(networkOf(caller));
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error;
-      const seconds = Math.max(1, Math.ceil(error.msBeforeNext / 1000));
-      throw new LimitError(this.#refusal.code, `${this.#refusal.words}; try again in ${seconds} s`);
+      throw this.#refusal(Math.max(1, Math.ceil(error.msBeforeNext / 1000)));
     }
   }
 }
