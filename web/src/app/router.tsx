@@ -177,6 +177,14 @@ export const router = createRouter({
   defaultNotFoundComponent: NotFound,
 });
 
+// The code of the first page and its frame comes while the server is asked who the person is, not after.
+for (const match of router.matchRoutes(router.latestLocation)) {
+  const routes: Readonly<Record<string, Parameters<typeof router.loadRouteChunk>[0]>> = router.routesById;
+  const route = routes[match.routeId as string];
+  // What can not be loaded is said where it is shown.
+  if (route !== undefined) router.loadRouteChunk(route)?.catch(() => undefined);
+}
+
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router;
