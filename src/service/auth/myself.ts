@@ -1,6 +1,8 @@
 import type { GetMyselfRequest } from '../../../gen/tessera/auth/v1/auth_pb.ts';
 import { ruleAllows, type RuleVerb } from '../../access/rules.ts';
+import { kindNames } from '../../resource/kinds.ts';
 import type { ProxyServer } from '../../resource/resource.ts';
+import { ruleKind } from '../../rpc/permissions.ts';
 import type { Person } from './caller.ts';
 import { preferenceOf, type AuthContext } from './context.ts';
 import type { Call } from './gate.ts';
@@ -33,22 +35,8 @@ export async function getMyself(_request: GetMyselfRequest, { caller, context, w
   };
 }
 
-/** What rules may be about (src/rpc/permissions.ts). */
-const RULE_KINDS = [
-  'user',
-  'role',
-  'token',
-  'lock',
-  'auth_connector',
-  'cluster_auth_preference',
-  'db',
-  'db_server',
-  'proxy_server',
-  'authority',
-  'database_certificate',
-  'session',
-  'event',
-];
+/** What rules may be about: every kind by the name that rules call it, and what is no resource. */
+const RULE_KINDS = [...new Set(kindNames.map(ruleKind)), 'database_certificate', 'session', 'event'];
 const VERBS: readonly RuleVerb[] = ['list', 'create', 'read', 'readnosecrets', 'update', 'delete', 'use'];
 
 /** The proxy that the browser came to, else any. */
