@@ -3,7 +3,7 @@ import type { AuditEvent } from '../../audit/event.ts';
 import type { KeySealer } from '../../pki/seal.ts';
 import type { ClusterAuthPreference } from '../../resource/resource.ts';
 import type { Passwords } from '../../sso/local/password.ts';
-import type { AnonymousRate } from '../../sso/local/rate.ts';
+import type { CallRate } from '../../sso/local/rate.ts';
 import type { Store } from '../../state/store.ts';
 import type { Clock } from '../../telemetry/clock.ts';
 import type { Instruments } from '../../telemetry/instruments.ts';
@@ -29,9 +29,9 @@ export type AuthContext = {
   readonly passwords: Passwords;
   /** Of single sign-on, with what they remember of their far ends. */
   readonly providers: ConnectorProviders;
-  readonly anonymousRate: AnonymousRate;
+  readonly anonymousRate: CallRate;
   /** Calls that signed-in people and services may not make, by who they are. */
-  readonly refusedRate: AnonymousRate;
+  readonly refusedRate: CallRate;
   /** Connections and calls whose certificate was not good. */
   readonly refusals: AuthRefusals;
   /** At most `maxSignatures` at once; some more wait. */

@@ -10,7 +10,7 @@ import { openDataKeyFile } from '../../pki/data-key.ts';
 import { verifyClientAddress } from '../../pki/signed-address.ts';
 import type { HostRole } from '../../resource/identity.ts';
 import { Passwords } from '../../sso/local/password.ts';
-import { AnonymousRate, tooManyRefused } from '../../sso/local/rate.ts';
+import { CallRate, tooManyRefused } from '../../sso/local/rate.ts';
 import { openSqliteStore } from '../../state/sqlite/sqlite-store.ts';
 import type { Store } from '../../state/store.ts';
 import type { Clock } from '../../telemetry/clock.ts';
@@ -119,8 +119,8 @@ function contextOf(
     passwords: new Passwords({ maxConcurrent: limits.maxPasswordHashes }),
     providers: new ConnectorProviders({ store: parts.store, now: () => deps.clock.now() }),
     refusals: new AuthRefusals({ ...deps, audit: parts.audit, limits }),
-    anonymousRate: new AnonymousRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
-    refusedRate: new AnonymousRate(
+    anonymousRate: new CallRate({ perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst }),
+    refusedRate: new CallRate(
       { perMinute: limits.anonymousRatePerMinute, burst: limits.anonymousBurst },
       tooManyRefused,
     ),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnonymousRate } from './rate.ts';
+import { CallRate } from './rate.ts';
 
-async function taken(rate: AnonymousRate, addresses: readonly string[]): Promise<number> {
+async function taken(rate: CallRate, addresses: readonly string[]): Promise<number> {
   let count = 0;
   for (const address of addresses)
     count += await rate.take(address).then(
@@ -33,11 +33,11 @@ const rows = [
 ];
 for (const row of rows) {
   test(`20 a minute, burst 40: ${row.name}`, async () => {
-    assert.equal(await taken(new AnonymousRate({ perMinute: 20, burst: 40 }), row.addresses), row.want);
+    assert.equal(await taken(new CallRate({ perMinute: 20, burst: 40 }), row.addresses), row.want);
   });
 }
 test('the refusal says how long to wait', async () => {
-  const rate = new AnonymousRate({ perMinute: 1, burst: 1 });
+  const rate = new CallRate({ perMinute: 1, burst: 1 });
   await rate.take('192.0.2.1');
   await assert.rejects(rate.take('192.0.2.1'), /anonymous_rate_per_minute 1\); try again in \d+ s/);
 });

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { LimitError } from '../../errors.ts';
 
 /** How often one caller may do what is limited: an address without a certificate (sign-in, invitation, join), or somebody known who asks for what they may not do. */
-export class AnonymousRate {
+export class CallRate {
   readonly #limiter: BurstyRateLimiter;
   readonly #refusal: (seconds: number) => LimitError;
 
