@@ -169,7 +169,7 @@ export type OidcConnector = {
     readonly display?: string;
     readonly issuer_url: string;
     readonly client_id: string;
-    /** Sealed where it is stored; never in an answer to a caller who may only `readnosecrets`. */
+    /** Only on the way in: it is sealed beside the record, and no answer has it. */
     readonly client_secret?: string;
     /** Where the provider sends the browser back to; the first is used unless the browser's own origin is among them. */
     readonly redirect_url: readonly string[];
@@ -181,7 +181,7 @@ export type OidcConnector = {
     readonly acr_values?: string;
     /** Milliseconds since the person last proved who they are at the provider. */
     readonly max_age?: number;
-    /** Hosts of loopback-free callback addresses of tsh that are allowed beside loopback. */
+    /** A key of the ecosystem's files. Must be empty: tsh's answer goes to loopback alone (src/service/auth/connectors.ts). */
     readonly client_redirect_settings?: { readonly allowed_https_hostnames: readonly string[] };
     /** An unverified email as user name; default false. */
     readonly allow_unverified_email: boolean;
@@ -197,7 +197,7 @@ export type SamlConnector = {
     readonly display?: string;
     /** Assertion consumer service: `https://<proxy>/v1/webapi/saml/acs/<name>`. */
     readonly acs: string;
-    /** Default: `acs`. */
+    /** Default: `service_provider_issuer`, else `acs`. */
     readonly audience?: string;
     readonly service_provider_issuer?: string;
     /** One of the two. */
