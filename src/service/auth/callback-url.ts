@@ -17,11 +17,6 @@ export function checkedCallback(text: string): string {
   throw refused();
 }
 
-/** Whether the answer stays on the browser's own machine. */
-export function isLoopback(callbackUrl: string): boolean {
-  return LOOPBACK.has(URL.parse(callbackUrl)?.hostname ?? '');
-}
-
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 const MAX_LENGTH = 1024;
 

@@ -11,7 +11,7 @@ import { ConfigError, LoginError, UpstreamError } from '../../errors.ts';
 import { parsePublicKey } from '../../pki/keys.ts';
 import type { Connector } from '../../resource/resource.ts';
 import { actorOf, type Person } from './caller.ts';
-import { checkedCallback, isLoopback } from './callback-url.ts';
+import { checkedCallback } from './callback-url.ts';
 import {
   keepLogin,
   pendingLogin,
@@ -141,7 +141,8 @@ export async function getClientLogin(request: GetClientLoginRequest, { caller, c
     started: new Date(login.startedMs).toISOString(),
     expires: new Date(item.expiresMs ?? login.startedMs).toISOString(),
     description: login.description,
-    onThisMachine: login.callbackUrl !== '' && isLoopback(login.callbackUrl),
+    // A callback is always of the browser's own machine (callback-url.ts).
+    onThisMachine: login.callbackUrl !== '',
     user: login.user ?? '',
   };
 }
